@@ -1,0 +1,53 @@
+//! The shape that all aggregates share.
+
+use std::fmt::{Debug, Display};
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{Event, Timestamp};
+
+/// One order, one product, one user, one notification: a pure state machine.
+///
+/// `None` stands for an aggregate about which nothing has been recorded yet.
+pub trait Aggregate:
+    Clone + Debug + PartialEq + Serialize + DeserializeOwned + Send + Sync + Unpin + 'static
+{
+    /// What can be asked of it, imperative.
+    type Command: Clone + Debug + Send + Sync + Unpin + 'static;
+    /// What has happened to it, past tense.
+    type Event: Clone + Debug + PartialEq + Into<Event> + Send + Sync + Unpin + 'static;
+    /// Why a command was turned down.
+    type Rejection: Clone + Debug + Display + PartialEq + Send + Sync + Unpin + 'static;
+
+    /// The kind's name in lower case, as it is shown to operators: `order`, `product`.
+    const KIND: &'static str;
+
+    /// Decides what a command brings about in this state, without changing it.
+    ///
+    /// No events means that the command is already fulfilled.
+    ///
+    /// # Errors
+    /// The reason for which the command is turned down; then nothing happens.
+    fn decide(
+        state: Option<&Self>,
+        command: &Self::Command,
+        now: Timestamp,
+    ) -> Result<Vec<Self::Event>, Self::Rejection>;
+
+    /// The state after an event that happened at `at`. Applying one event twice equals applying it once.
+    fn evolve(state: Option<Self>, event: &Self::Event, at: Timestamp) -> Option<Self>;
+
+    /// Whether nothing more will happen to it unless somebody asks: an aggregate at rest leaves memory early.
+    fn at_rest(&self) -> bool;
+
+    /// Applies events in order.
+    fn evolve_all<'a>(
+        state: Option<Self>,
+        events: impl IntoIterator<Item = &'a Self::Event>,
+        at: Timestamp,
+    ) -> Option<Self> {
+        events
+            .into_iter()
+            .fold(state, |state, event| Self::evolve(state, event, at))
+    }
+}
