@@ -1,1 +1,27 @@
-//! engine
+//! The mechanism, pure: heads, links, turns, writer generations and restart budgets as state machines.
+//!
+//! Nothing here knows what an order is, and nothing here runs: no actors, no tasks, no clock, no I/O. Whoever drives
+//! these machines (the actors at run time, a simulator in tests) passes in what happened and the time, and carries out
+//! what they return. A shard is addressed by any small ordered value `S`.
+//!
+//! - [`Head`]: the one row of a shard, the fence that every transaction moves.
+//! - [`Inlet`]: the receiving end of a link; applies a record only where the one before it on that link was applied.
+//! - [`Pipeline`]: turns are handed to many aggregates at once and retire in the order in which they were begun.
+//! - [`Writer`]: gathers what retired while a transaction is under way, and ends its generation when one fails.
+//! - [`supervision`]: how often something may fail before it is somebody else's problem.
+
+pub mod head;
+pub mod link;
+pub mod pipeline;
+pub mod supervision;
+pub mod writer;
+
+pub use head::{Head, Stamp};
+pub use link::{Inlet, Offer};
+pub use pipeline::{Pipeline, Ticket};
+pub use supervision::{Policy, Restarts};
+pub use writer::{Batch, Entry, NewRecord, ShardCommit, StampedRecord, Writer};
+
+/// What addresses a shard.
+pub trait Address: Copy + Ord + std::fmt::Debug {}
+impl<T: Copy + Ord + std::fmt::Debug> Address for T {}

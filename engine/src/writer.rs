@@ -1,0 +1,337 @@
+//! The journal writer as a state machine: one transaction under way, the next one gathering behind it.
+//!
+//! A *generation* is the writer's life between two failed commits. Its shards are opened with heads that were read
+//! after the claim; every batch moves those heads on. When a commit fails, or its outcome is unknown, the generation
+//! ends: everything in flight or gathered was decided on a state that may not exist, so all of it is dropped, every
+//! shard is closed until it is claimed and opened again, and entries of the older generation are refused.
+
+use std::collections::{BTreeMap, btree_map};
+
+use crate::{Address, Head, Stamp};
+
+/// A record that has no position yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewRecord<S, P> {
+    /// What is recorded.
+    pub payload: P,
+    /// The shards that must act on it.
+    pub targets: Vec<S>,
+}
+
+/// What one turn of a shard wants committed, all or nothing.
+#[derive(Clone, Debug)]
+pub struct Entry<S, P, C> {
+    /// The shard.
+    pub shard: S,
+    /// The generation in which it was decided.
+    pub generation: u64,
+    /// Its records, in order; there may be none.
+    pub records: Vec<NewRecord<S, P>>,
+    /// The newest id issued, if the turn issued one.
+    pub last_id: Option<u64>,
+    /// The link's watermark that the turn moves, and where to.
+    pub watermark: Option<(S, u64)>,
+    /// What goes with it: rows to write, people to tell. The engine only hands it on.
+    pub companion: C,
+}
+
+/// A record with its place in the journal and on its links.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StampedRecord<S, P> {
+    /// Its position in the shard's journal.
+    pub position: u64,
+    /// Its place on each link.
+    pub stamps: Vec<Stamp<S>>,
+    /// What is recorded.
+    pub payload: P,
+}
+
+/// One shard's part of a transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShardCommit<S, P> {
+    /// The shard.
+    pub shard: S,
+    /// The epoch that its head must have.
+    pub epoch: u64,
+    /// The revision that its head must have; it will be one more.
+    pub revision: u64,
+    /// The position that its head will have.
+    pub last_position: u64,
+    /// The newest id issued that its head will have.
+    pub last_id: u64,
+    /// Outgoing links that have moved, and where to.
+    pub sent: BTreeMap<S, u64>,
+    /// Watermarks that have moved, and where to.
+    pub watermarks: BTreeMap<S, u64>,
+    /// Its records, their positions contiguous.
+    pub records: Vec<StampedRecord<S, P>>,
+}
+
+/// One transaction.
+#[derive(Clone, Debug)]
+pub struct Batch<S, P, C> {
+    /// The generation to which it belongs.
+    pub generation: u64,
+    /// Its parts, one a shard. None: nothing is to be written, only what came before is waited for.
+    pub commits: Vec<ShardCommit<S, P>>,
+    /// The companions of its entries, in order.
+    pub companions: Vec<C>,
+}
+
+/// The writer. `P` is what a record holds, `C` what goes with an entry.
+#[derive(Debug)]
+pub struct Writer<S, P, C> {
+    generation: u64,
+    heads: BTreeMap<S, Head<S>>,
+    gathered: Vec<Entry<S, P, C>>,
+    in_flight: bool,
+}
+
+impl<S: Address, P, C> Default for Writer<S, P, C> {
+    fn default() -> Self {
+        Self {
+            generation: 1,
+            heads: BTreeMap::new(),
+            gathered: Vec::new(),
+            in_flight: false,
+        }
+    }
+}
+
+impl<S: Address, P, C> Writer<S, P, C> {
+    /// The current generation, counted from one.
+    #[must_use]
+    pub const fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Entries that wait for the next transaction.
+    #[must_use]
+    pub fn gathered(&self) -> usize {
+        self.gathered.len()
+    }
+
+    /// Opens a shard with the head that was read after it was claimed.
+    pub fn open(&mut self, shard: S, head: Head<S>) {
+        self.heads.insert(shard, head);
+    }
+
+    /// Gathers an entry for the next transaction.
+    ///
+    /// # Errors
+    /// Gives the companion back if the entry was decided in another generation or its shard is closed.
+    pub fn submit(&mut self, entry: Entry<S, P, C>) -> Result<(), C> {
+        if entry.generation == self.generation && self.heads.contains_key(&entry.shard) {
+            self.gathered.push(entry);
+            Ok(())
+        } else {
+            Err(entry.companion)
+        }
+    }
+
+    /// Begins a transaction with up to `entries_max` of what has gathered, unless one is under way or nothing has.
+    pub fn begin(&mut self, entries_max: usize) -> Option<Batch<S, P, C>> {
+        if self.in_flight || self.gathered.is_empty() {
+            return None;
+        }
+        let rest = self
+            .gathered
+            .split_off(entries_max.min(self.gathered.len()));
+        let entries = std::mem::replace(&mut self.gathered, rest);
+        self.in_flight = true;
+
+        let mut commits = BTreeMap::new();
+        let mut companions = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let changes =
+                !entry.records.is_empty() || entry.last_id.is_some() || entry.watermark.is_some();
+            if changes && let Some(head) = self.heads.get_mut(&entry.shard) {
+                let commit = match commits.entry(entry.shard) {
+                    btree_map::Entry::Occupied(commit) => commit.into_mut(),
+                    btree_map::Entry::Vacant(vacant) => {
+                        vacant.insert(begin_commit(entry.shard, head))
+                    }
+                };
+                add(commit, head, entry.records, entry.last_id, entry.watermark);
+            }
+            companions.push(entry.companion);
+        }
+        Some(Batch {
+            generation: self.generation,
+            commits: commits.into_values().collect(),
+            companions,
+        })
+    }
+
+    /// The transaction under way has been committed.
+    pub fn committed(&mut self) {
+        self.in_flight = false;
+    }
+
+    /// The transaction under way has failed, or nobody knows. Ends the generation, closes every shard, and gives back
+    /// the companions of everything that had gathered behind it.
+    pub fn failed(&mut self) -> Vec<C> {
+        self.in_flight = false;
+        self.generation += 1;
+        self.heads.clear();
+        self.gathered
+            .drain(..)
+            .map(|entry| entry.companion)
+            .collect()
+    }
+}
+
+fn begin_commit<S: Address, P>(shard: S, head: &mut Head<S>) -> ShardCommit<S, P> {
+    let revision = head.revision;
+    head.revision += 1;
+    ShardCommit {
+        shard,
+        epoch: head.epoch,
+        revision,
+        last_position: head.last_position,
+        last_id: head.last_id,
+        sent: BTreeMap::new(),
+        watermarks: BTreeMap::new(),
+        records: Vec::new(),
+    }
+}
+
+fn add<S: Address, P>(
+    commit: &mut ShardCommit<S, P>,
+    head: &mut Head<S>,
+    records: Vec<NewRecord<S, P>>,
+    last_id: Option<u64>,
+    watermark: Option<(S, u64)>,
+) {
+    for record in records {
+        let (position, stamps) = head.append(&record.targets);
+        for stamp in &stamps {
+            commit.sent.insert(stamp.target, position);
+        }
+        commit.records.push(StampedRecord {
+            position,
+            stamps,
+            payload: record.payload,
+        });
+    }
+    if let Some(id) = last_id {
+        head.last_id = head.last_id.max(id);
+    }
+    if let Some((source, position)) = watermark {
+        head.watermarks.insert(source, position);
+        commit.watermarks.insert(source, position);
+    }
+    commit.last_position = head.last_position;
+    commit.last_id = head.last_id;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type TestWriter = Writer<char, &'static str, u32>;
+
+    fn entry(
+        writer: &TestWriter,
+        shard: char,
+        record: Option<&'static str>,
+        companion: u32,
+    ) -> Entry<char, &'static str, u32> {
+        Entry {
+            shard,
+            generation: writer.generation(),
+            records: record
+                .map(|payload| NewRecord {
+                    payload,
+                    targets: vec!['z'],
+                })
+                .into_iter()
+                .collect(),
+            last_id: None,
+            watermark: None,
+            companion,
+        }
+    }
+
+    fn opened() -> TestWriter {
+        let mut writer = Writer::default();
+        writer.open('a', Head::empty(7));
+        writer.open('b', Head::empty(9));
+        writer
+    }
+
+    #[test]
+    fn one_transaction_at_a_time_and_the_next_one_gathers() {
+        let mut writer = opened();
+        writer.submit(entry(&writer, 'a', Some("one"), 1)).unwrap();
+        let batch = writer.begin(10).unwrap();
+        assert_eq!(batch.companions, [1]);
+        writer.submit(entry(&writer, 'a', Some("two"), 2)).unwrap();
+        writer
+            .submit(entry(&writer, 'b', Some("three"), 3))
+            .unwrap();
+        assert!(writer.begin(10).is_none());
+        writer.committed();
+        let batch = writer.begin(10).unwrap();
+        assert_eq!(batch.companions, [2, 3]);
+        let of_a = &batch.commits[0];
+        assert_eq!((of_a.epoch, of_a.revision, of_a.last_position), (7, 1, 2));
+        assert_eq!(of_a.records[0].stamps[0].prev, 1);
+        let of_b = &batch.commits[1];
+        assert_eq!((of_b.epoch, of_b.revision, of_b.last_position), (9, 0, 1));
+    }
+
+    #[test]
+    fn a_watermark_alone_moves_the_head() {
+        let mut writer = opened();
+        let mut moves = entry(&writer, 'a', None, 1);
+        moves.watermark = Some(('z', 5));
+        writer.submit(moves).unwrap();
+        let batch = writer.begin(10).unwrap();
+        assert_eq!(batch.commits.len(), 1);
+        assert_eq!(batch.commits[0].watermarks[&'z'], 5);
+        assert_eq!(batch.commits[0].last_position, 0);
+    }
+
+    #[test]
+    fn an_answer_without_events_writes_nothing_and_waits_its_turn() {
+        let mut writer = opened();
+        writer.submit(entry(&writer, 'a', None, 1)).unwrap();
+        let batch = writer.begin(10).unwrap();
+        assert!(batch.commits.is_empty());
+        assert_eq!(batch.companions, [1]);
+    }
+
+    #[test]
+    fn a_failed_commit_drops_everything_decided_on_it() {
+        let mut writer = opened();
+        writer.submit(entry(&writer, 'a', Some("one"), 1)).unwrap();
+        let _in_flight = writer.begin(10).unwrap();
+        let late = entry(&writer, 'b', Some("late"), 3);
+        writer.submit(entry(&writer, 'a', Some("two"), 2)).unwrap();
+        assert_eq!(writer.failed(), [2]);
+        assert_eq!(writer.submit(late), Err(3));
+        assert_eq!(
+            writer.submit(entry(&writer, 'a', Some("closed"), 4)),
+            Err(4)
+        );
+        writer.open('a', Head::empty(8));
+        writer.submit(entry(&writer, 'a', Some("anew"), 5)).unwrap();
+        let batch = writer.begin(10).unwrap();
+        assert_eq!((batch.generation, batch.commits[0].epoch), (2, 8));
+        assert_eq!(batch.commits[0].records[0].position, 1);
+    }
+
+    #[test]
+    fn a_batch_is_cut_at_its_cap() {
+        let mut writer = opened();
+        for companion in 0..5 {
+            writer
+                .submit(entry(&writer, 'a', Some("x"), companion))
+                .unwrap();
+        }
+        assert_eq!(writer.begin(3).unwrap().companions, [0, 1, 2]);
+        writer.committed();
+        assert_eq!(writer.begin(3).unwrap().companions, [3, 4]);
+    }
+}
