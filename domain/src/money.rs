@@ -136,6 +136,8 @@ impl fmt::Display for Money {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     #[test]

@@ -219,6 +219,8 @@ pub fn public_target(source: ShardRef, topology: &Topology) -> Option<ShardRef> 
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
     use crate::{Quantity, Timestamp, orders::RequestedLine};
 

@@ -71,6 +71,22 @@ impl<T, O> Pipeline<T, O> {
         }
     }
 
+    /// What a part came to, if it is decided.
+    #[must_use]
+    pub fn outcome(&self, ticket: Ticket, part: usize) -> Option<&O> {
+        let index = usize::try_from(ticket.0.checked_sub(self.front)?).ok()?;
+        self.turns.get(index)?.outcomes.get(part)?.as_ref()
+    }
+
+    /// All turns, oldest first.
+    pub fn turns(&self) -> impl Iterator<Item = (Ticket, &T)> {
+        let front = self.front;
+        self.turns
+            .iter()
+            .enumerate()
+            .map(move |(index, turn)| (Ticket(front + index as u64), &turn.work))
+    }
+
     /// Opens a part again, to be decided once more.
     pub fn reopen(&mut self, ticket: Ticket, part: usize) {
         let Some(turn) = self.turn_mut(ticket) else {

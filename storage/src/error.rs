@@ -21,6 +21,12 @@ pub enum StorageError {
     /// The store holds something that cannot be read.
     #[error("the store is damaged: {0}")]
     Damaged(String),
+    /// Something that is unique (a key, a SKU, a username, a position) is taken already. Nothing was written.
+    #[error("taken already: {0}")]
+    Conflict(String),
+    /// Another process writes to the store.
+    #[error("the store is in use: {0}")]
+    Locked(String),
     /// The store was made for something else: another number of shards, another schema, another program.
     #[error("the store does not fit: {0}")]
     Mismatch(String),

@@ -133,7 +133,8 @@ pub trait Journal: Send + Sync + 'static {
     /// [`StorageError::HeadMoved`], and nothing is written), then heads, links, records and rows are written.
     ///
     /// # Errors
-    /// [`StorageError::HeadMoved`] and [`StorageError::Full`]: surely not committed. Anything else: unknown.
+    /// [`StorageError::HeadMoved`], [`StorageError::Full`] and [`StorageError::Conflict`]: surely not committed.
+    /// Anything else: unknown.
     async fn commit(&self, batch: &Batch) -> Result<(), StorageError>;
 
     /// The records of `source` after position `after` that are addressed to `target`, in order, at most `limit` of

@@ -7,8 +7,10 @@
 //! Each port has one contract suite that every store behind it passes. Knows SQL, never actors.
 
 pub mod activity;
+pub mod encoding;
 pub mod error;
 pub mod journal;
+pub mod sqlite;
 pub mod views;
 
 pub use activity::{ActivityEntry, ActivityLog, ActivityQuery, Level, NewActivity};

@@ -1,0 +1,288 @@
+//! The actor that writes the activity log.
+//!
+//! It is a target like any other: each shard's public records are a link, taken up in order, healed from the journal,
+//! and the watermark is in the transaction of the entries. It has a store of its own, so it is never in the way of
+//! orders: when it falls behind, deliveries are dropped and it catches up from the journals.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
+use domain::ShardRef;
+use engine::{Inlet, Offer};
+use storage::{ActivityLog, NewActivity, StorageError, StoredRecord};
+use tokio::sync::oneshot;
+
+use super::message::entry;
+use crate::runtime::{
+    Env,
+    messages::{Deliver, Record},
+};
+
+/// Deliveries that may wait.
+const MAILBOX_CAPACITY: usize = 256;
+/// Entries that may wait to be written; beyond it records are left to be read from the journal later.
+const PENDING_MAX: usize = 20_000;
+/// Entries of one transaction at most.
+const BATCH_MAX: usize = 4_000;
+/// Records of one reading at most.
+const READ_MAX: usize = 2_000;
+/// How often it looks for what it has missed.
+const TICK: Duration = Duration::from_secs(1);
+/// The wait before a failed write is tried again.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Writes the activity log.
+pub struct LogActor {
+    env: Env,
+    log: Arc<dyn ActivityLog>,
+    inlets: BTreeMap<ShardRef, Inlet>,
+    pending: Vec<NewActivity>,
+    is_open: bool,
+    is_writing: bool,
+    /// Grows when everything in memory is thrown away.
+    incarnation: u64,
+    flushed: Option<oneshot::Sender<()>>,
+}
+
+/// Asks the log to write what it has, and to say when that is done.
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+pub struct Flush(pub oneshot::Sender<()>);
+
+impl LogActor {
+    /// A log actor over this store.
+    #[must_use]
+    pub fn new(env: Env, log: Arc<dyn ActivityLog>) -> Self {
+        Self {
+            env,
+            log,
+            inlets: BTreeMap::new(),
+            pending: Vec::new(),
+            is_open: false,
+            is_writing: false,
+            incarnation: 0,
+            flushed: None,
+        }
+    }
+
+    /// Begins anew from the watermarks that the store has.
+    fn load(&mut self, ctx: &mut Context<Self>) {
+        self.incarnation += 1;
+        self.is_open = false;
+        self.is_writing = false;
+        self.pending.clear();
+        let incarnation = self.incarnation;
+        let log = self.log.clone();
+        let reading = async move { log.watermarks().await };
+        ctx.spawn(reading.into_actor(self).map(move |read, this, ctx| {
+            if this.incarnation != incarnation {
+                return;
+            }
+            match read {
+                Ok(watermarks) => {
+                    let watermarks: BTreeMap<ShardRef, u64> = watermarks.into_iter().collect();
+                    this.inlets = this
+                        .env
+                        .topology
+                        .journals()
+                        .map(|source| {
+                            let watermark = watermarks.get(&source).copied().unwrap_or(0);
+                            (source, Inlet::new(watermark))
+                        })
+                        .collect();
+                    this.is_open = true;
+                    this.look_at_sources(ctx);
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the activity log cannot be read yet");
+                    ctx.run_later(RETRY_AFTER, move |this, ctx| {
+                        if this.incarnation == incarnation {
+                            this.load(ctx);
+                        }
+                    });
+                }
+            }
+        }));
+    }
+
+    fn offer(&mut self, record: &Record) {
+        let Some(inlet) = self.inlets.get_mut(&record.source) else {
+            return;
+        };
+        if self.pending.len() >= PENDING_MAX {
+            inlet.announce(record.position);
+        } else if inlet.offer(record.position, record.prev) == Offer::Apply {
+            self.pending.push(entry(record));
+        }
+    }
+
+    fn write(&mut self, ctx: &mut Context<Self>) {
+        if self.is_writing || !self.is_open {
+            return;
+        }
+        if self.pending.is_empty() {
+            if let Some(flushed) = self.flushed.take() {
+                let _ = flushed.send(());
+            }
+            return;
+        }
+        self.is_writing = true;
+        let rest = self.pending.split_off(BATCH_MAX.min(self.pending.len()));
+        let entries = std::mem::replace(&mut self.pending, rest);
+        let mut watermarks: BTreeMap<ShardRef, u64> = BTreeMap::new();
+        for (source, position) in entries.iter().filter_map(|entry| entry.source) {
+            watermarks.insert(source, position);
+        }
+        let watermarks: Vec<(ShardRef, u64)> = watermarks.into_iter().collect();
+        let incarnation = self.incarnation;
+        let log = self.log.clone();
+        let writing = async move { log.append(&entries, &watermarks).await };
+        ctx.spawn(writing.into_actor(self).map(move |written, this, ctx| {
+            if this.incarnation != incarnation {
+                return;
+            }
+            this.is_writing = false;
+            match written {
+                Ok(()) => {
+                    this.write(ctx);
+                    this.heal_all(ctx);
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the activity log cannot be written; it will catch up");
+                    this.is_open = false;
+                    ctx.run_later(RETRY_AFTER, move |this, ctx| {
+                        if this.incarnation == incarnation {
+                            this.load(ctx);
+                        }
+                    });
+                }
+            }
+        }));
+    }
+
+    fn heal_all(&mut self, ctx: &mut Context<Self>) {
+        let sources: Vec<ShardRef> = self.inlets.keys().copied().collect();
+        for source in sources {
+            self.heal(source, ctx);
+        }
+    }
+
+    fn heal(&mut self, source: ShardRef, ctx: &mut Context<Self>) {
+        let has_room = self.pending.len() + READ_MAX <= PENDING_MAX;
+        let Some(inlet) = self.inlets.get_mut(&source) else {
+            return;
+        };
+        if !self.is_open || !has_room || !inlet.is_behind() {
+            return;
+        }
+        let Some(after) = inlet.begin_healing() else {
+            return;
+        };
+        let incarnation = self.incarnation;
+        let journal = self.env.journal.clone();
+        let reading = async move { journal.read(source, after, READ_MAX).await };
+        ctx.spawn(reading.into_actor(self).map(move |read, this, ctx| {
+            if this.incarnation == incarnation {
+                this.healed(source, read, ctx);
+            }
+        }));
+    }
+
+    fn healed(
+        &mut self,
+        source: ShardRef,
+        read: Result<Vec<StoredRecord>, StorageError>,
+        ctx: &mut Context<Self>,
+    ) {
+        let (records, reached_the_end) = match read {
+            Ok(records) => {
+                let reached_the_end = records.len() < READ_MAX;
+                (records, reached_the_end)
+            }
+            Err(error) => {
+                tracing::warn!(%source, %error, "a journal cannot be read yet");
+                (Vec::new(), false)
+            }
+        };
+        for stored in records {
+            match proto::decode(&stored.event_type, &stored.payload) {
+                Ok(event) => self.offer(&Record {
+                    source,
+                    position: stored.position,
+                    prev: stored.position.saturating_sub(1),
+                    aggregate_id: stored.aggregate_id,
+                    time: stored.time,
+                    event: Arc::new(event),
+                }),
+                Err(error) => {
+                    tracing::error!(%source, stored.position, %error, "a record cannot be decoded and holds its link to the activity log");
+                    if let Some(inlet) = self.inlets.get_mut(&source) {
+                        inlet.end_healing(false);
+                    }
+                    return;
+                }
+            }
+        }
+        let has_room = self.pending.len() < PENDING_MAX;
+        if let Some(inlet) = self.inlets.get_mut(&source) {
+            inlet.end_healing(reached_the_end && has_room);
+        }
+        self.write(ctx);
+    }
+
+    /// Asks what every source has recorded, so that a lost last record is noticed.
+    fn look_at_sources(&mut self, ctx: &mut Context<Self>) {
+        if !self.is_open {
+            return;
+        }
+        let sources: Vec<ShardRef> = self.inlets.keys().copied().collect();
+        let incarnation = self.incarnation;
+        let journal = self.env.journal.clone();
+        let reading = async move { journal.heads(&sources).await };
+        ctx.spawn(reading.into_actor(self).map(move |read, this, ctx| {
+            let (true, Ok(heads)) = (this.incarnation == incarnation, read) else {
+                return;
+            };
+            for (source, head) in heads {
+                if let Some(inlet) = this.inlets.get_mut(&source) {
+                    inlet.announce(head.last_position);
+                }
+            }
+            this.heal_all(ctx);
+        }));
+    }
+}
+
+impl Actor for LogActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
+        ctx.run_interval(TICK, Self::look_at_sources);
+        self.load(ctx);
+    }
+}
+
+impl Handler<Deliver> for LogActor {
+    type Result = ();
+
+    fn handle(&mut self, delivery: Deliver, ctx: &mut Self::Context) {
+        if !self.is_open {
+            return;
+        }
+        for record in &delivery.records {
+            self.offer(record);
+        }
+        self.heal(delivery.source, ctx);
+        self.write(ctx);
+    }
+}
+
+impl Handler<Flush> for LogActor {
+    type Result = ();
+
+    fn handle(&mut self, flush: Flush, ctx: &mut Self::Context) {
+        self.flushed = Some(flush.0);
+        self.write(ctx);
+    }
+}

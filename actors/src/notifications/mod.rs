@@ -1,0 +1,9 @@
+//! Notifications: one actor per notification.
+
+mod actor;
+mod service;
+mod templates;
+
+pub use actor::NotificationHost;
+pub use service::Notifications;
+pub use templates::{Rendered, Templates};

@@ -1,0 +1,295 @@
+//! What can be asked of orders.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use domain::{
+    Event, OrderId, Timestamp, Topology, UserId,
+    orders::{
+        CancelledBy, IdempotencyKey, Order, OrderCommand, OrderEvent, OrderRejection, OrderStatus,
+        RequestedLine,
+    },
+};
+use storage::{OrderQuery, Page, Views};
+use tokio::time::timeout;
+
+use super::actor::OrderHost;
+use crate::{
+    Unavailable,
+    error::storage,
+    runtime::{
+        Clock,
+        messages::{ExecuteError, Executed, KeyClaim},
+        shards::{Answers, Request, Shards, answer},
+    },
+};
+
+/// An order to be placed.
+#[derive(Clone, Debug)]
+pub struct PlaceOrder {
+    /// Who buys.
+    pub user_id: UserId,
+    /// 1 to [`domain::orders::LINES_MAX`] lines, of products that exist.
+    pub lines: Vec<RequestedLine>,
+    /// The client's key, if it sent one.
+    pub idempotency: Option<IdempotencyKey>,
+    /// How long to wait for the outcome; zero answers once the order is durable.
+    pub wait: Duration,
+}
+
+/// An order that was placed.
+#[derive(Clone, Debug)]
+pub struct Placed {
+    /// As it is now: settled, unless the wait ended before.
+    pub order: Order,
+    /// Whether it had been placed before, under the same key.
+    pub replayed: bool,
+}
+
+/// One entry of an order's history.
+#[derive(Clone, Debug)]
+pub struct HistoryEntry {
+    /// Its number, counted from one.
+    pub seq: u64,
+    /// Its type, such as `order.created.v1`.
+    pub event_type: String,
+    /// When it happened.
+    pub time: Timestamp,
+    /// What happened.
+    pub event: OrderEvent,
+}
+
+/// Why a call was turned down.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OrdersError {
+    /// There is no such order.
+    #[error("there is no such order")]
+    NotFound,
+    /// It is rejected or expired.
+    #[error("an order that is {status} cannot be cancelled")]
+    NotCancellable {
+        /// What it is instead.
+        status: OrderStatus,
+    },
+    /// The key was used with another request.
+    #[error("the idempotency key was used with another request")]
+    KeyReused,
+    /// It could not be carried out.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+impl From<ExecuteError<OrderRejection>> for OrdersError {
+    fn from(error: ExecuteError<OrderRejection>) -> Self {
+        match error {
+            ExecuteError::Rejected(OrderRejection::UnknownOrder) => Self::NotFound,
+            ExecuteError::Rejected(OrderRejection::NotCancellable { status }) => {
+                Self::NotCancellable { status }
+            }
+            // The edge has checked the lines.
+            ExecuteError::Rejected(OrderRejection::InvalidLineCount) => {
+                Unavailable::NotServing.into()
+            }
+            ExecuteError::Unavailable(reason) => Self::Unavailable(reason),
+        }
+    }
+}
+
+/// How long products have to answer an order.
+pub const RESERVATION_DEADLINE: Duration = Duration::from_secs(60);
+/// How long an idempotency key is remembered.
+const KEY_LIFETIME: Duration = Duration::from_secs(24 * 3600);
+/// How often a live history is looked at.
+const HISTORY_POLL: Duration = Duration::from_millis(200);
+
+/// Orders.
+#[derive(Clone)]
+pub struct Orders {
+    pub(crate) shards: Shards<OrderHost>,
+    pub(crate) views: Arc<dyn Views>,
+    pub(crate) topology: Topology,
+    pub(crate) clock: Clock,
+}
+
+impl Orders {
+    /// Places an order and waits for its outcome.
+    ///
+    /// # Errors
+    /// [`OrdersError::KeyReused`]. An order that is refused is no error: see its status.
+    pub async fn place(&self, order: PlaceOrder) -> Result<Placed, OrdersError> {
+        let begun = Instant::now();
+        let shard = self.topology.order_shard(order.user_id);
+        let wait = order.wait;
+        let Answers { reply, at_rest } = self.shards.send(shard, self.request(order))?;
+        if !wait.is_zero()
+            && let Ok(Ok(order)) = timeout(wait, at_rest).await
+        {
+            return Ok(Placed {
+                order,
+                replayed: false,
+            });
+        }
+        // Not settled in time, or not carried out, or placed before: the answer to the command tells.
+        let (id, replayed) = match answer(reply).await? {
+            Executed::Done(order) if wait.is_zero() => {
+                return Ok(Placed {
+                    order,
+                    replayed: false,
+                });
+            }
+            Executed::Done(order) => (order.id, false),
+            Executed::KeyTaken {
+                same_request: false,
+                ..
+            } => return Err(OrdersError::KeyReused),
+            Executed::KeyTaken { aggregate_id, .. } => (
+                OrderId::new(aggregate_id).ok_or(OrdersError::NotFound)?,
+                true,
+            ),
+        };
+        let order = self
+            .settled(id, wait.saturating_sub(begun.elapsed()))
+            .await?
+            // The order under whose key this one was sent came to nothing.
+            .ok_or(Unavailable::Restarted)?;
+        Ok(Placed { order, replayed })
+    }
+
+    fn request(&self, order: PlaceOrder) -> Request<Order> {
+        let PlaceOrder {
+            user_id,
+            lines,
+            idempotency,
+            wait: _,
+        } = order;
+        let key = idempotency.as_ref().map(|idempotency| KeyClaim {
+            text: format!("order:{user_id}:{}", idempotency.key),
+            fingerprint: idempotency.fingerprint,
+            lifetime: Some(KEY_LIFETIME),
+        });
+        let deadline = self.clock.now().plus(RESERVATION_DEADLINE);
+        let mut request = Request::new(move |id| OrderCommand::CreateOrder {
+            order_id: OrderId::new(id).expect("a shard issues ids above zero and below 2^53"),
+            user_id,
+            lines,
+            deadline,
+            idempotency,
+        });
+        request.key = key;
+        request
+    }
+
+    /// An order once it is settled, or as it is when the wait ends.
+    async fn settled(&self, id: OrderId, wait: Duration) -> Result<Option<Order>, Unavailable> {
+        let stored = self.get(id).await?;
+        if wait.is_zero() || stored.as_ref().is_some_and(|order| order.status.is_settled()) {
+            return Ok(stored);
+        }
+        match self.shards.watch(id.shard(), id.get(), wait).await {
+            Some(order) => Ok(Some(order)),
+            None => self.get(id).await,
+        }
+    }
+
+    /// An order, whoever's it is.
+    ///
+    /// # Errors
+    /// [`Unavailable`].
+    pub async fn get(&self, id: OrderId) -> Result<Option<Order>, Unavailable> {
+        self.views.order(id).await.map_err(storage)
+    }
+
+    /// A list of orders.
+    ///
+    /// # Errors
+    /// [`Unavailable`].
+    pub async fn list(&self, query: &OrderQuery) -> Result<Page<Order>, Unavailable> {
+        self.views.orders(query).await.map_err(storage)
+    }
+
+    /// Orders whose deadline has passed without their being settled, newest first.
+    ///
+    /// # Errors
+    /// [`Unavailable`].
+    pub async fn list_stuck(&self, query: &OrderQuery) -> Result<Page<Order>, Unavailable> {
+        self.list(&OrderQuery {
+            overdue_at: Some(self.clock.now()),
+            ..*query
+        })
+        .await
+    }
+
+    /// Calls an order off. One that is called off already stays so, which is no error.
+    ///
+    /// # Errors
+    /// [`OrdersError::NotFound`], [`OrdersError::NotCancellable`].
+    pub async fn cancel(&self, id: OrderId, by: CancelledBy) -> Result<Order, OrdersError> {
+        let request = Request::existing(id.get(), OrderCommand::CancelOrder(by));
+        let owner = self
+            .topology
+            .owner_of_order(id)
+            .ok_or(OrdersError::NotFound)?;
+        match self.shards.execute(owner.shard, request).await? {
+            Executed::Done(order) => Ok(order),
+            Executed::KeyTaken { .. } => Err(OrdersError::KeyReused),
+        }
+    }
+
+    /// An order's history after entry number `after_seq`, at most `limit` entries.
+    ///
+    /// # Errors
+    /// [`Unavailable`].
+    pub async fn history(
+        &self,
+        id: OrderId,
+        after_seq: u64,
+        limit: usize,
+    ) -> Result<Vec<HistoryEntry>, Unavailable> {
+        let records = self
+            .views
+            .order_history(id, after_seq, limit)
+            .await
+            .map_err(storage)?;
+        records
+            .into_iter()
+            .filter_map(|record| {
+                match proto::decode(&record.event_type, &record.payload) {
+                    Ok(Event::Order(event)) => Some(Ok(HistoryEntry {
+                        seq: record.seq,
+                        event_type: record.event_type,
+                        time: record.time,
+                        event,
+                    })),
+                    Ok(_) => None,
+                    Err(error) => {
+                        tracing::error!(order.id = %id, record.seq, %error, "a record cannot be decoded");
+                        Some(Err(Unavailable::Storage))
+                    }
+                }
+            })
+            .collect()
+    }
+
+    /// Like [`Orders::history`], but waits up to `wait` for there to be an entry. For live streams.
+    ///
+    /// # Errors
+    /// [`Unavailable`].
+    pub async fn next_history(
+        &self,
+        id: OrderId,
+        after_seq: u64,
+        limit: usize,
+        wait: Duration,
+    ) -> Result<Vec<HistoryEntry>, Unavailable> {
+        let begun = Instant::now();
+        loop {
+            let entries = self.history(id, after_seq, limit).await?;
+            if !entries.is_empty() || begun.elapsed() >= wait {
+                return Ok(entries);
+            }
+            tokio::time::sleep(HISTORY_POLL.min(wait.saturating_sub(begun.elapsed()))).await;
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Drives the engine with actix actors.
+//!
+//! - [`shard`]: one actor per shard. Begins turns, finds or builds the aggregates concerned, retires turns in order.
+//! - [`aggregate`]: one actor per aggregate. Decides, and nothing else.
+//! - [`writer`]: one task per store. Commits what retired in groups, and then tells.
+//! - [`host`]: what a domain adds: its ids, its rows, what a record of a link means to it.
+//! - [`policy`]: the supervision table.
+//!
+//! What is never here: business rules (`domain`), ordering and fencing rules (`engine`), SQL (`storage`).
+
+pub mod aggregate;
+pub mod clock;
+pub mod faults;
+pub mod host;
+pub mod messages;
+pub mod policy;
+pub mod shard;
+pub mod shards;
+pub mod stats;
+pub mod writer;
+
+use std::sync::Arc;
+
+use domain::Topology;
+use storage::Journal;
+
+pub use clock::Clock;
+pub use faults::Faults;
+pub use host::Host;
+pub use stats::Stats;
+
+/// What all actors of a node share.
+#[derive(Clone)]
+pub struct Env {
+    /// The journals.
+    pub journal: Arc<dyn Journal>,
+    /// Shards per domain.
+    pub topology: Topology,
+    /// The time.
+    pub clock: Clock,
+    /// Counters for operators.
+    pub stats: Arc<Stats>,
+    /// Injected faults; nothing in builds without them.
+    pub faults: Faults,
+    /// Called when the process cannot go on, with the reason. Does not return control to the failed part.
+    pub on_fatal: Arc<dyn Fn(String) + Send + Sync>,
+}

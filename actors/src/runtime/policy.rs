@@ -1,0 +1,57 @@
+//! The supervision table: what may fail how often, per kind of actor.
+//!
+//! Panics are caught where an aggregate decides; its memory is thrown away and rebuilt from storage. What exceeds a
+//! budget is the business of the next level: aggregate, shard, process.
+
+use std::time::Duration;
+
+use engine::supervision::{Exhausted, Policy};
+
+/// Turns of one shard that may have begun and not be committed; commands beyond it are refused, links wait.
+pub const TURNS_MAX: usize = 8_192;
+/// Messages that may wait at a shard: commands from services, and deliveries, each of which holds many records.
+pub const SHARD_MAILBOX_CAPACITY: usize = 8_192;
+/// An aggregate that is not at rest leaves memory after this time without a turn.
+pub const IDLE_MAX: Duration = Duration::from_secs(300);
+
+/// An aggregate's mailbox holds what its shard lets in, so that it is never full.
+const AGGREGATE: Policy = Policy {
+    kind: "aggregate",
+    mailbox_capacity: TURNS_MAX,
+    restarts_max: 10,
+    window: Duration::from_secs(10),
+    backoff_min: Duration::from_millis(5),
+    backoff_max: Duration::from_millis(500),
+    on_exhaustion: Exhausted::RestartShard,
+};
+
+/// Orders.
+pub const ORDER: Policy = Policy {
+    kind: "order",
+    ..AGGREGATE
+};
+/// Products.
+pub const PRODUCT: Policy = Policy {
+    kind: "product",
+    ..AGGREGATE
+};
+/// Users.
+pub const USER: Policy = Policy {
+    kind: "user",
+    ..AGGREGATE
+};
+/// Notifications.
+pub const NOTIFICATION: Policy = Policy {
+    kind: "notification",
+    ..AGGREGATE
+};
+/// Shards.
+pub const SHARD: Policy = Policy {
+    kind: "shard",
+    mailbox_capacity: SHARD_MAILBOX_CAPACITY,
+    restarts_max: 10,
+    window: Duration::from_secs(10),
+    backoff_min: Duration::from_millis(20),
+    backoff_max: Duration::from_secs(1),
+    on_exhaustion: Exhausted::ExitProcess,
+};

@@ -1,0 +1,235 @@
+//! The aggregates in memory: found, built from storage on first touch, many in one query, and let go when idle.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use actix::{Actor, ActorFutureExt, Addr, AsyncContext, Context, WrapFuture};
+use domain::Aggregate;
+use engine::{Restarts, Ticket};
+use tokio::sync::oneshot;
+
+use super::{Phase, ShardActor};
+use crate::runtime::{
+    Host,
+    aggregate::{AggregateActor, Decide, ReplyTo},
+    policy,
+};
+
+/// Aggregates of one query at most.
+const LOAD_BATCH_MAX: usize = 500;
+/// The wait before a failed query is tried again.
+const LOAD_RETRY_AFTER: Duration = Duration::from_millis(100);
+
+/// One aggregate in memory, or on its way there.
+pub(super) struct Slot<A: Aggregate> {
+    actor: Option<Addr<AggregateActor<A>>>,
+    /// Grows with every rebuilding; what an earlier incarnation says is void.
+    pub(super) incarnation: u64,
+    /// Decisions that wait for the actor to be built.
+    waiting: Vec<Decide<A>>,
+    /// Parts that have begun and not retired.
+    pub(super) open: usize,
+    /// Parts that have retired and are not committed.
+    pub(super) committing: usize,
+    /// It is to be loaded as soon as nothing of it is uncommitted.
+    wants_load: bool,
+    /// As its last decision left it.
+    pub(super) is_at_rest: bool,
+    used_at: Duration,
+    /// Told when it comes to rest.
+    pub(super) watchers: Vec<oneshot::Sender<A>>,
+    pub(super) restarts: Restarts,
+}
+
+impl<A: Aggregate> Slot<A> {
+    fn new(now: Duration) -> Self {
+        Self {
+            actor: None,
+            incarnation: 0,
+            waiting: Vec::new(),
+            open: 0,
+            committing: 0,
+            wants_load: false,
+            is_at_rest: false,
+            used_at: now,
+            watchers: Vec::new(),
+            restarts: Restarts::default(),
+        }
+    }
+
+    pub(super) fn is_live(&self) -> bool {
+        self.actor.is_some()
+    }
+
+    /// Lets these decisions wait, in order, until the actor is built.
+    pub(super) fn wait_for_actor(&mut self, decisions: Vec<Decide<A>>) {
+        self.waiting.extend(decisions);
+    }
+
+    /// Whether nothing of it is under way, so that what storage has is all there is to know.
+    fn is_quiet(&self) -> bool {
+        self.open == 0 && self.committing == 0 && self.watchers.is_empty()
+    }
+}
+
+/// Aggregates that are to be read.
+#[derive(Default)]
+pub(super) struct LoadQueue {
+    wanted: BTreeSet<u64>,
+    is_reading: bool,
+}
+
+impl<H: Host> ShardActor<H> {
+    /// The slot of an aggregate; a new one has no actor yet.
+    pub(super) fn slot(&mut self, id: u64) -> &mut Slot<H::Aggregate> {
+        let now = self.env.clock.uptime();
+        let slot = self.slots.entry(id).or_insert_with(|| Slot::new(now));
+        slot.used_at = now;
+        slot
+    }
+
+    /// Hands a part to its aggregate, which is built first if it is not in memory.
+    pub(super) fn dispatch(
+        &mut self,
+        (ticket, part): (Ticket, usize),
+        id: u64,
+        is_new: bool,
+        command: <H::Aggregate as Aggregate>::Command,
+        ctx: &mut Context<Self>,
+    ) {
+        let shard = self.parts_done.clone();
+        let now = self.env.clock.now();
+        let is_first = !self.slots.contains_key(&id);
+        let slot = self.slot(id);
+        let decide = Decide {
+            command,
+            now,
+            reply: ReplyTo::new((ticket, part), (id, slot.incarnation), shard),
+        };
+        match &slot.actor {
+            // What cannot be sent is dropped, and so reported as not handled.
+            Some(actor) => drop(actor.try_send(decide)),
+            None => {
+                slot.waiting.push(decide);
+                if is_new && is_first {
+                    self.build(id, true, None);
+                } else {
+                    self.want(id, ctx);
+                }
+            }
+        }
+    }
+
+    /// Starts the actor of an aggregate with what storage has, and gives it what waits for it.
+    fn build(&mut self, id: u64, is_new: bool, stored: Option<(H::Aggregate, u64)>) {
+        let faults = self.env.faults.clone();
+        let slot = self.slot(id);
+        slot.wants_load = false;
+        slot.is_at_rest = match &stored {
+            Some((state, _)) => state.at_rest(),
+            // One that storage does not have is let go like one at rest; one that is being created is not.
+            None => !is_new,
+        };
+        let actor =
+            AggregateActor::new(id, stored, H::POLICY.mailbox_capacity, faults).start();
+        for decide in slot.waiting.drain(..) {
+            drop(actor.try_send(decide));
+        }
+        slot.actor = Some(actor);
+    }
+
+    /// Throws an aggregate's memory away; whatever it still says is void. It is not loaded before it is wanted.
+    pub(super) fn tear_down(&mut self, id: u64) {
+        let slot = self.slot(id);
+        slot.incarnation += 1;
+        slot.actor = None;
+        slot.waiting.clear();
+        slot.is_at_rest = false;
+    }
+
+    /// Wants an aggregate to be loaded, as soon as none of its events is uncommitted.
+    pub(super) fn want(&mut self, id: u64, ctx: &mut Context<Self>) {
+        let slot = self.slot(id);
+        if slot.actor.is_some() {
+            return;
+        }
+        if slot.committing > 0 {
+            slot.wants_load = true;
+        } else {
+            self.loads.wanted.insert(id);
+            self.read_wanted(ctx);
+        }
+    }
+
+    fn read_wanted(&mut self, ctx: &mut Context<Self>) {
+        if self.loads.is_reading || self.loads.wanted.is_empty() {
+            return;
+        }
+        let rest = match self.loads.wanted.iter().nth(LOAD_BATCH_MAX).copied() {
+            Some(first_of_rest) => self.loads.wanted.split_off(&first_of_rest),
+            None => BTreeSet::new(),
+        };
+        let ids: Vec<u64> = std::mem::replace(&mut self.loads.wanted, rest)
+            .into_iter()
+            .collect();
+        self.loads.is_reading = true;
+
+        let generation = self.generation;
+        let reading = self.host.load(&self.env, ids.clone());
+        ctx.spawn(reading.into_actor(self).map(move |read, this, ctx| {
+            if this.generation != generation || this.phase != Phase::Open {
+                return;
+            }
+            match read {
+                Ok(stored) => {
+                    this.loads.is_reading = false;
+                    let mut stored: std::collections::HashMap<u64, _> = stored
+                        .into_iter()
+                        .map(|(id, state, version)| (id, (state, version)))
+                        .collect();
+                    for id in ids {
+                        if this.slots.contains_key(&id) {
+                            this.build(id, false, stored.remove(&id));
+                        }
+                    }
+                    this.read_wanted(ctx);
+                }
+                Err(error) => {
+                    tracing::warn!(shard = %this.shard, %error, "aggregates cannot be loaded yet");
+                    ctx.run_later(LOAD_RETRY_AFTER, move |this, ctx| {
+                        if this.generation == generation && this.phase == Phase::Open {
+                            this.loads.is_reading = false;
+                            this.loads.wanted.extend(ids);
+                            this.read_wanted(ctx);
+                        }
+                    });
+                }
+            }
+        }));
+    }
+
+    /// Notes that parts of these aggregates are committed: who waits for that is loaded, who is at rest is let go.
+    pub(super) fn part_committed(&mut self, id: u64, ctx: &mut Context<Self>) {
+        let Some(slot) = self.slots.get_mut(&id) else {
+            return;
+        };
+        slot.committing = slot.committing.saturating_sub(1);
+        if slot.committing > 0 {
+            return;
+        }
+        if slot.wants_load {
+            slot.wants_load = false;
+            self.want(id, ctx);
+        } else if slot.is_at_rest && slot.is_quiet() {
+            // The actor stops when its last address is gone.
+            self.slots.remove(&id);
+        }
+    }
+
+    /// Lets go of aggregates that nobody has used for a while.
+    pub(super) fn passivate_idle(&mut self) {
+        let now = self.env.clock.uptime();
+        self.slots.retain(|_, slot| {
+            !slot.is_quiet() || now.saturating_sub(slot.used_at) < policy::IDLE_MAX
+        });
+    }
+}

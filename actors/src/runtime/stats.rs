@@ -1,0 +1,77 @@
+//! Counters for operators.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+};
+
+use domain::ShardRef;
+
+/// One shard as it is now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ShardStats {
+    /// Its epoch.
+    pub epoch: u64,
+    /// Whether it is being served.
+    pub serving: bool,
+    /// Restarts of the shard.
+    pub restarts: u64,
+    /// Readings of a source's journal because a record was missing.
+    pub healings: u64,
+    /// Links that are held by a record that cannot be decoded.
+    pub held_links: usize,
+}
+
+/// Counters of a node.
+#[derive(Debug, Default)]
+pub struct Stats {
+    shards: Mutex<BTreeMap<ShardRef, ShardStats>>,
+    restarts: Mutex<BTreeMap<&'static str, u64>>,
+    /// The writer's generation.
+    pub generation: AtomicU64,
+    /// Transactions committed.
+    pub commits: AtomicU64,
+    /// Records committed.
+    pub records: AtomicU64,
+    /// Entries that wait for the next transaction.
+    pub gathered: AtomicUsize,
+}
+
+impl Stats {
+    /// Changes what is known of a shard.
+    pub fn shard(&self, shard: ShardRef, change: impl FnOnce(&mut ShardStats)) {
+        let mut shards = self.shards.lock().unwrap_or_else(PoisonError::into_inner);
+        change(shards.entry(shard).or_default());
+    }
+
+    /// What is known of every shard.
+    #[must_use]
+    pub fn shards(&self) -> BTreeMap<ShardRef, ShardStats> {
+        self.shards
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Counts a restart of an actor of this kind.
+    pub fn restarted(&self, kind: &'static str) {
+        let mut restarts = self.restarts.lock().unwrap_or_else(PoisonError::into_inner);
+        *restarts.entry(kind).or_default() += 1;
+    }
+
+    /// Restarts of actors of this kind.
+    #[must_use]
+    pub fn restarts(&self, kind: &str) -> u64 {
+        let restarts = self.restarts.lock().unwrap_or_else(PoisonError::into_inner);
+        restarts.get(kind).copied().unwrap_or(0)
+    }
+
+    /// Counts a committed transaction of so many records.
+    pub fn committed(&self, records: usize) {
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        self.records.fetch_add(records as u64, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,205 @@
+//! How many orders a second `stampede up` confirms over HTTP, measured by a closed-loop driver on the same machine.
+//!
+//! ```text
+//! cargo bench --bench load -- --connections 512 --seconds 10 --users 64 --products 1000
+//! cargo bench --bench load -- --latency          # 64 connections, set against one fsync
+//! cargo bench --bench load -- --hot              # one hot SKU only
+//! cargo bench --bench load -- --url http://127.0.0.1:8000 --admin-password-file F
+//! ```
+//!
+//! Every connection sends its next order when it has the answer to the last one, so latencies are those of a server
+//! that is never asked for more than it gives: they are not free of coordinated omission, and not meant to be. A round
+//! runs uniform, hot and bare one after the other, so that what else the machine does falls on all three; the table
+//! shows the medians of the rounds. *Bare* is an actix-web endpoint in this process that parses the same body and
+//! answers as much JSON without doing anything: what this machine, driver and HTTP server allow at all.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a benchmark reports on the terminal"
+)]
+
+#[path = "load/bare.rs"]
+mod bare;
+#[path = "load/connection.rs"]
+mod connection;
+#[path = "load/driver.rs"]
+mod driver;
+#[path = "load/fsync.rs"]
+mod fsync;
+#[path = "load/report.rs"]
+mod report;
+#[path = "load/target.rs"]
+mod target;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Parser;
+
+use driver::{Plan, Tally};
+use report::Series;
+use target::Target;
+
+/// Measures confirmed orders per second over HTTP.
+#[derive(Debug, Parser)]
+#[command(name = "load")]
+struct Arguments {
+    /// Connections, each with one order in flight [default: 512, with --latency 64].
+    #[arg(long)]
+    connections: Option<usize>,
+    /// Seconds that each run is measured.
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
+    /// Seconds before each measurement.
+    #[arg(long, default_value_t = 2)]
+    warm_up: u64,
+    /// Users who share the connections.
+    #[arg(long, default_value_t = 64)]
+    users: usize,
+    /// Products that the uniform runs choose from.
+    #[arg(long, default_value_t = 1_000)]
+    products: usize,
+    /// How often each kind of run is repeated.
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Threads of the driver, each with its own runtime.
+    #[arg(long, default_value_t = 1)]
+    threads: usize,
+    /// Order one hot SKU only, and compare with nothing.
+    #[arg(long, conflicts_with = "latency")]
+    hot: bool,
+    /// Measure latency and set it against one fsync in the same directory.
+    #[arg(long)]
+    latency: bool,
+    /// Use a running Stampede instead of starting one.
+    #[arg(long, requires = "admin_password_file")]
+    url: Option<String>,
+    /// Where that Stampede's admin password is.
+    #[arg(long)]
+    admin_password_file: Option<PathBuf>,
+    /// Put the data of the started program below this directory.
+    #[arg(long, default_value = env!("CARGO_TARGET_TMPDIR"))]
+    directory: PathBuf,
+    /// Passed by `cargo bench`; without it, as under `cargo test`, nothing is measured.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+impl Arguments {
+    fn connections(&self) -> usize {
+        self.connections
+            .unwrap_or(if self.latency { 64 } else { 512 })
+    }
+
+    fn plan(&self, address: SocketAddr, tokens: &[String], products: &[u64]) -> Plan {
+        Plan {
+            address,
+            tokens: tokens.to_vec(),
+            products: products.to_vec(),
+            connections: self.connections(),
+            threads: self.threads,
+            warm_up: Duration::from_secs(self.warm_up),
+            measured: Duration::from_secs(self.seconds),
+        }
+    }
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    if !arguments.bench {
+        println!("nothing is measured without `cargo bench`");
+        return Ok(());
+    }
+    std::fs::create_dir_all(&arguments.directory)
+        .with_context(|| format!("cannot make {}", arguments.directory.display()))?;
+    let target = Target::prepare(&arguments)?;
+    if arguments.latency {
+        measure_latency(&arguments, &target)
+    } else if arguments.hot {
+        measure_hot(&arguments, &target)
+    } else {
+        compare(&arguments, &target)
+    }
+}
+
+/// Uniform, hot and bare in turn, and the ratios between them.
+fn compare(arguments: &Arguments, target: &Target) -> anyhow::Result<()> {
+    let bare = bare::serve(&target.sample_answer)?;
+    let uniform_plan = arguments.plan(target.address, &target.tokens, &target.products);
+    let hot_plan = arguments.plan(target.address, &target.tokens, &target.products[..1]);
+    let bare_plan = arguments.plan(bare.address(), &target.tokens, &target.products);
+    let (mut uniform, mut hot, mut endpoint) = (
+        Series::new("uniform"),
+        Series::new("hot"),
+        Series::new("bare"),
+    );
+    for _ in 0..arguments.rounds {
+        uniform.push(measured(uniform.name(), &uniform_plan)?);
+        hot.push(measured(hot.name(), &hot_plan)?);
+        endpoint.push(measured(endpoint.name(), &bare_plan)?);
+    }
+    report::print_setting(
+        arguments.connections(),
+        arguments.rounds,
+        uniform_plan.measured,
+    );
+    report::print_table(&[&uniform, &hot, &endpoint]);
+    println!();
+    println!("| ratio | value |");
+    println!("|---|---|");
+    println!(
+        "| hot / uniform | {:.2} |",
+        hot.rate_per_second() / uniform.rate_per_second()
+    );
+    println!(
+        "| uniform / bare | {:.2} |",
+        uniform.rate_per_second() / endpoint.rate_per_second()
+    );
+    Ok(())
+}
+
+fn measure_hot(arguments: &Arguments, target: &Target) -> anyhow::Result<()> {
+    let plan = arguments.plan(target.address, &target.tokens, &target.products[..1]);
+    let mut hot = Series::new("hot");
+    for _ in 0..arguments.rounds {
+        hot.push(measured(hot.name(), &plan)?);
+    }
+    report::print_setting(arguments.connections(), arguments.rounds, plan.measured);
+    report::print_table(&[&hot]);
+    Ok(())
+}
+
+/// Latency from request to confirmation, and how many times one fsync that is.
+fn measure_latency(arguments: &Arguments, target: &Target) -> anyhow::Result<()> {
+    let plan = arguments.plan(target.address, &target.tokens, &target.products);
+    let mut uniform = Series::new("uniform");
+    let mut fsync_ms = Vec::new();
+    for _ in 0..arguments.rounds {
+        fsync_ms.push(fsync::median_ms(&arguments.directory)?);
+        uniform.push(measured(uniform.name(), &plan)?);
+    }
+    let fsync_ms = report::median(fsync_ms);
+    report::print_setting(arguments.connections(), arguments.rounds, plan.measured);
+    report::print_table(&[&uniform]);
+    println!();
+    println!("| ratio | value |");
+    println!("|---|---|");
+    println!("| one fsync of 4 KiB, ms | {fsync_ms:.3} |");
+    println!(
+        "| p50 / fsync | {:.1} |",
+        uniform.latency_ms(0.50) / fsync_ms
+    );
+    println!(
+        "| p99 / fsync | {:.1} |",
+        uniform.latency_ms(0.99) / fsync_ms
+    );
+    Ok(())
+}
+
+fn measured(name: &str, plan: &Plan) -> anyhow::Result<Tally> {
+    let tally = driver::run(plan)?;
+    eprintln!("{name}: {}", report::one_line(&tally));
+    Ok(tally)
+}

@@ -1,0 +1,130 @@
+//! Who asks: extractors that refuse a request before anything else of it is looked at.
+
+use std::future::{Ready, ready};
+
+use actix_web::{
+    FromRequest, HttpRequest,
+    dev::Payload,
+    http::header::{self, HeaderMap},
+    web::Data,
+};
+use actors::{
+    Shop,
+    auth::{Audience, Identity},
+};
+use domain::{UserId, users::Role};
+
+use crate::problem::{Code, Problem};
+
+/// Somebody who is logged in, by `Authorization: Bearer`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct User {
+    /// Who.
+    pub(crate) id: UserId,
+    /// What they may do.
+    pub(crate) role: Role,
+}
+
+/// Somebody who is logged in and runs the shop.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Admin {
+    /// Who.
+    pub(crate) id: UserId,
+}
+
+impl User {
+    /// Whether they run the shop.
+    pub(crate) fn is_admin(self) -> bool {
+        self.role == Role::Admin
+    }
+
+    /// The same, if they run the shop.
+    pub(crate) fn admin(self) -> Result<Admin, Problem> {
+        if self.is_admin() {
+            Ok(Admin { id: self.id })
+        } else {
+            Err(forbidden())
+        }
+    }
+}
+
+impl From<Identity> for User {
+    fn from(identity: Identity) -> Self {
+        Self {
+            id: identity.user_id,
+            role: identity.role,
+        }
+    }
+}
+
+impl FromRequest for User {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let token = bearer(request.headers()).ok_or_else(|| {
+            Problem::new(Code::Unauthorized, "send an access token as Authorization: Bearer <token>")
+        });
+        ready(token.and_then(|token| verified(request, token, Audience::Api)))
+    }
+}
+
+impl FromRequest for Admin {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        ready(User::from_request(request, payload).into_inner().and_then(User::admin))
+    }
+}
+
+/// Who presents this token.
+pub(crate) fn verified(request: &HttpRequest, token: &str, audience: Audience) -> Result<User, Problem> {
+    let shop = request
+        .app_data::<Data<Shop>>()
+        .ok_or_else(|| Problem::internal("the gateway was built without a shop"))?;
+    Ok(shop.auth.verify(token, audience)?.into())
+}
+
+/// Not for this caller.
+pub(crate) fn forbidden() -> Problem {
+    Problem::new(Code::Forbidden, "this is for administrators")
+}
+
+/// The token in `Authorization`, if there is exactly one and its scheme is `Bearer`, whatever its case.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut lines = headers.get_all(header::AUTHORIZATION);
+    let (Some(line), None) = (lines.next(), lines.next()) else {
+        return None;
+    };
+    let (scheme, token) = line.to_str().ok()?.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::HeaderValue;
+
+    use super::*;
+
+    fn token(lines: &[&'static str]) -> Option<String> {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append(header::AUTHORIZATION, HeaderValue::from_static(line));
+        }
+        bearer(&headers).map(str::to_owned)
+    }
+
+    #[test]
+    fn a_token_comes_with_the_scheme_bearer() {
+        for line in ["Bearer t.o.k", "bearer t.o.k", "BEARER  t.o.k "] {
+            assert_eq!(token(&[line]).as_deref(), Some("t.o.k"), "{line}");
+        }
+        for line in ["", "Bearer", "Bearer ", "Basic dTpw", "t.o.k", "Bearert.o.k"] {
+            assert_eq!(token(&[line]), None, "{line}");
+        }
+        assert_eq!(token(&["Bearer a", "Bearer b"]), None);
+        assert_eq!(token(&[]), None);
+    }
+}

@@ -1,0 +1,103 @@
+//! The HTTP server and its limits.
+
+use std::{io, net::TcpListener, time::Duration};
+
+use actix_web::{
+    App, Error, HttpServer,
+    body::BoxBody,
+    dev::{Server, ServiceFactory, ServiceRequest, ServiceResponse},
+    middleware::from_fn,
+    web::{self, Data},
+};
+use actors::{Shop, runtime::Clock};
+use domain::Currency;
+use utoipa_actix_web::AppExt;
+
+use crate::{
+    edge::{Edge, edge},
+    routes,
+};
+
+/// How long a connection may stay open between two requests.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// How long a client may take to send the head of its first request.
+const HEAD_READ_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a client may take to close a connection that the server has finished with.
+const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long requests that have begun may go on when the server is asked to stop gracefully.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
+/// Open connections of one worker; further ones wait to be accepted.
+const CONNECTIONS_PER_WORKER_MAX: usize = 10_000;
+
+/// How the gateway is set up.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// How long the cookie of the old demo's routes is good for.
+    pub cookie_lifetime: Duration,
+    /// The currency of products that the old demo's routes create.
+    pub legacy_currency: Currency,
+    /// The largest body that is read, in bytes.
+    pub body_limit_bytes: usize,
+    /// Threads that serve HTTP.
+    pub workers: usize,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            cookie_lifetime: Duration::from_secs(30 * 24 * 3_600),
+            legacy_currency: Currency::EUR,
+            body_limit_bytes: 256 * 1_024,
+            workers: 2,
+            clock: Clock::default(),
+        }
+    }
+}
+
+/// Serves the shop on a listener that is bound already.
+///
+/// The server begins when it is awaited, or spawned. It minds no signals: whoever holds its handle stops it. A graceful
+/// stop lets requests finish for up to 30 s; streams of server-sent events end by themselves as soon as the shop says
+/// that it is stopping ([`actors::system::Phase::Stopping`]), so tell the shop first.
+///
+/// # Errors
+/// If the listener cannot be used.
+pub fn serve(listener: TcpListener, shop: Shop, config: Config) -> io::Result<Server> {
+    let workers = config.workers.max(1);
+    let edge = Data::new(Edge::new(config));
+    let shop = Data::new(shop);
+    let server = HttpServer::new(move || app(edge.clone()).app_data(shop.clone()))
+        .workers(workers)
+        .keep_alive(KEEP_ALIVE)
+        .client_request_timeout(HEAD_READ_TIMEOUT)
+        .client_disconnect_timeout(DISCONNECT_TIMEOUT)
+        .max_connections(CONNECTIONS_PER_WORKER_MAX)
+        .shutdown_timeout(SHUTDOWN_TIMEOUT.as_secs())
+        .disable_signals()
+        .listen(listener)?;
+    Ok(server.run())
+}
+
+/// The application without the shop that it serves.
+pub(crate) fn app(
+    edge_data: Data<Edge>,
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<BoxBody>,
+        Error = Error,
+        InitError = (),
+    >,
+> {
+    App::new()
+        .into_utoipa_app()
+        .configure(routes::register)
+        .into_app()
+        .configure(routes::register_undocumented)
+        .default_service(web::to(routes::fallback))
+        .app_data(edge_data)
+        .wrap(from_fn(edge))
+}

@@ -1,0 +1,33 @@
+//! Generates the messages, clients and servers from `proto/`, without a protoc, and keeps the descriptor set that the
+//! reflection service answers from.
+
+use std::{env, error::Error, fs, path::Path};
+
+use prost::Message;
+
+const PACKAGE: &str = "proto/stampede/v1";
+const FILES: [&str; 7] = [
+    "auth.proto",
+    "common.proto",
+    "events.proto",
+    "log.proto",
+    "notification.proto",
+    "order.proto",
+    "product.proto",
+];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo:rerun-if-changed=proto");
+    println!("cargo:rerun-if-changed=build.rs");
+    let descriptors = protox::compile(FILES.map(|file| format!("{PACKAGE}/{file}")), ["proto"])?;
+    let out_dir = env::var("OUT_DIR")?;
+    fs::write(
+        Path::new(&out_dir).join("stampede_descriptor.bin"),
+        descriptors.encode_to_vec(),
+    )?;
+    tonic_prost_build::configure()
+        .build_client(true)
+        .build_server(true)
+        .compile_fds(descriptors)?;
+    Ok(())
+}

@@ -1,0 +1,235 @@
+//! The ceiling of the embedded store: `cargo run --release -p stampede-storage --example throughput -- [ORDERS]`.
+//!
+//! Every batch places so many orders and confirms those of the batch before: per order three journal records, two order
+//! states, one product state, one notification. Then commits of a single record, one after the other, as when idle.
+#![allow(clippy::print_stdout, clippy::unwrap_used)]
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use domain::{
+    Currency, Domain, Money, NotificationId, OrderId, ProductId, Quantity, ShardRef, Timestamp,
+    Topology, UserId,
+    notifications::{Channel, DeliveryStatus, Notification, Template},
+    orders::{FulfilmentStatus, Line, LineOutcome, Order, OrderStatus, PaymentStatus},
+    products::{Product, Stock},
+};
+use engine::{Entry, Writer};
+use storage::{
+    Batch, Journal, NewRecord, RowWrites,
+    sqlite::{OpenMode, SqliteStore},
+};
+
+const SHARDS: u16 = 4;
+const BATCH: u64 = 500;
+const PRODUCTS: u64 = 1_000;
+const USERS: u64 = 100_000;
+const PAYLOAD: usize = 90;
+const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+struct Load {
+    writer: Writer<ShardRef, NewRecord, ()>,
+    last: [Option<OrderId>; SHARDS as usize],
+    placed: u64,
+    open: Vec<(OrderId, u64)>,
+}
+
+impl Load {
+    fn record(
+        &mut self,
+        domain: Domain,
+        shard: u64,
+        aggregate_id: u64,
+        seq: u64,
+        target: Option<Domain>,
+    ) {
+        let at = |domain| ShardRef {
+            domain,
+            shard: u16::try_from(shard % u64::from(SHARDS)).unwrap(),
+        };
+        let source = at(domain);
+        let entry = Entry {
+            shard: source,
+            generation: 1,
+            records: vec![engine::NewRecord {
+                payload: NewRecord {
+                    aggregate_id,
+                    seq,
+                    time: NOW,
+                    event_type: "order.confirmed.v1",
+                    payload: vec![42; PAYLOAD],
+                },
+                targets: target.map(at).into_iter().collect(),
+            }],
+            last_id: Some(aggregate_id),
+            watermark: target.map(|domain| (at(domain), self.placed * 3 + seq)),
+            companion: (),
+        };
+        assert!(self.writer.submit(entry).is_ok());
+    }
+
+    fn batch(&mut self, orders: u64) -> Batch {
+        let mut rows = RowWrites::default();
+        for (id, nth) in std::mem::take(&mut self.open) {
+            self.record(Domain::Orders, nth, id.get(), 2, None);
+            rows.orders
+                .push((order(id, nth, OrderStatus::Confirmed), 2));
+            rows.notifications.push((notification(id, nth), 1));
+        }
+        for _ in 0..orders {
+            self.placed += 1;
+            let nth = self.placed;
+            let shard = usize::try_from(nth % u64::from(SHARDS)).unwrap();
+            let at = u16::try_from(shard).unwrap();
+            let now = NOW.plus(Duration::from_millis(nth / 20));
+            let id = OrderId::next(self.last[shard], at, now);
+            self.last[shard] = Some(id);
+            let hash = nth.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20;
+            self.record(Domain::Orders, nth, id.get(), 1, Some(Domain::Products));
+            self.record(
+                Domain::Products,
+                nth,
+                hash % PRODUCTS + 1,
+                nth,
+                Some(Domain::Orders),
+            );
+            rows.orders
+                .push((order(id, hash % USERS + 1, OrderStatus::Created), 1));
+            rows.products.push((product(hash % PRODUCTS + 1), nth));
+            self.open.push((id, nth));
+        }
+        let commits = self.writer.begin(usize::MAX).unwrap().commits;
+        self.writer.committed();
+        Batch { commits, rows }
+    }
+}
+
+fn order(id: OrderId, user: u64, status: OrderStatus) -> Order {
+    Order {
+        id,
+        user_id: UserId::new(user).unwrap(),
+        status,
+        payment_status: PaymentStatus::None,
+        fulfilment_status: FulfilmentStatus::None,
+        lines: vec![Line {
+            product_id: ProductId::new(17).unwrap(),
+            quantity: Quantity::new(2).unwrap(),
+            outcome: LineOutcome::Reserved {
+                sku: "TEE-XL".parse().unwrap(),
+                name: "T-shirt".into(),
+                unit_price: Money::price(1_999, Currency::EUR).unwrap(),
+            },
+        }],
+        total: Money::price(3_998, Currency::EUR).ok(),
+        reason: None,
+        cancelled_by: None,
+        deadline: NOW,
+        created_at: NOW,
+        updated_at: NOW,
+    }
+}
+
+fn product(id: u64) -> Product {
+    Product {
+        id: ProductId::new(id).unwrap(),
+        sku: format!("SKU-{id}").parse().unwrap(),
+        name: "A shirt of cotton".into(),
+        description: "What customers read about it, in a sentence or two of some length.".into(),
+        price: Money::price(1_999, Currency::EUR).unwrap(),
+        stock: Stock::default(),
+        created_at: NOW,
+        updated_at: NOW,
+    }
+}
+
+fn notification(order: OrderId, nth: u64) -> Notification {
+    Notification {
+        id: NotificationId::new(nth).unwrap(),
+        order_id: order,
+        user_id: UserId::new(nth % USERS + 1).unwrap(),
+        template: Template::OrderConfirmed,
+        channel: Channel::Log,
+        status: DeliveryStatus::Sent,
+        subject: "Your order is confirmed".into(),
+        body: Arc::from("Thank you. Your order is confirmed and will be on its way soon."),
+        created_at: NOW,
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let orders: u64 = std::env::args().nth(1).map_or(200_000, |arg| arg.parse().unwrap());
+    let dir = tempfile::tempdir_in(".").unwrap();
+    let topology = Topology::uniform(SHARDS);
+    let store = SqliteStore::open(dir.path(), &topology, OpenMode::CreateIfMissing)
+        .await
+        .unwrap();
+    let mut load = Load {
+        writer: Writer::default(),
+        last: [None; SHARDS as usize],
+        placed: 0,
+        open: Vec::new(),
+    };
+    for shard in topology.journals() {
+        load.writer
+            .open(shard, store.claim(shard, "throughput", None).await.unwrap());
+    }
+    let mut busy = Duration::ZERO;
+    let mut times = Vec::new();
+    while load.placed < orders {
+        let batch = load.batch(BATCH);
+        let begun = Instant::now();
+        store.commit(&batch).await.unwrap();
+        let took = begun.elapsed();
+        busy += took;
+        times.push(took);
+        let batches = u32::try_from(times.len()).unwrap();
+        if batches.is_multiple_of(100) {
+            println!(
+                "{:>9} orders: {:>6.0} orders/s, {:>7.0} rows/s",
+                load.placed,
+                f64::from(batches) * BATCH as f64 / busy.as_secs_f64(),
+                7.0 * f64::from(batches) * BATCH as f64 / busy.as_secs_f64(),
+            );
+            show(&format!("batch of {BATCH}"), &mut times);
+            times.clear();
+            busy = Duration::ZERO;
+        }
+    }
+    let mut times = Vec::new();
+    for _ in 0..2_000 {
+        let batch = load.batch(1);
+        let begun = Instant::now();
+        store.commit(&batch).await.unwrap();
+        times.push(begun.elapsed());
+    }
+    show("one order placed, one confirmed", &mut times);
+    let mut times = Vec::new();
+    for _ in 0..2_000 {
+        load.record(Domain::Products, 1, 5, 1, Some(Domain::Orders));
+        let commits = load.writer.begin(1).unwrap().commits;
+        load.writer.committed();
+        let rows = RowWrites {
+            products: vec![(product(5), 1)],
+            ..RowWrites::default()
+        };
+        let begun = Instant::now();
+        store.commit(&Batch { commits, rows }).await.unwrap();
+        times.push(begun.elapsed());
+    }
+    show("one reservation", &mut times);
+    store.close().await.unwrap();
+}
+
+fn show(what: &str, times: &mut [Duration]) {
+    times.sort_unstable();
+    let at = |percent: usize| times[(times.len() - 1) * percent / 100];
+    println!(
+        "{what}: p50 {:?}, p99 {:?}, max {:?}",
+        at(50),
+        at(99),
+        at(100)
+    );
+}

@@ -1,0 +1,317 @@
+//! [`Journal`] on SQLite.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use domain::{
+    OrderId, ProductId, ShardRef, Timestamp, UserId, orders::Order, products::Product, users::User,
+};
+use engine::Head;
+use sqlx::{AssertSqlSafe, SqliteConnection};
+
+use super::{
+    decode::{self, Kept},
+    errors, links,
+    store::SqliteStore,
+};
+use crate::{Batch, Journal, Key, KeyRecord, ParkedRow, StorageError, StoredRecord};
+
+#[async_trait]
+impl Journal for SqliteStore {
+    async fn claim(
+        &self,
+        shard: ShardRef,
+        owner: &str,
+        expected: Option<u64>,
+    ) -> Result<Head<ShardRef>, StorageError> {
+        if shard.shard >= self.topology.shards(shard.domain) {
+            return Err(StorageError::Mismatch(format!("it has no shard {shard}")));
+        }
+        let epoch = self.raise_epoch(shard, owner, expected).await?;
+        let mut heads = self.heads(&[shard]).await?;
+        match heads.pop() {
+            Some((_, head)) if head.epoch == epoch => Ok(head),
+            _ => Err(StorageError::HeadMoved { shard }),
+        }
+    }
+
+    async fn commit(&self, batch: &Batch) -> Result<(), StorageError> {
+        self.commit_batch(batch).await
+    }
+
+    async fn read_link(
+        &self,
+        source: ShardRef,
+        target: ShardRef,
+        after: u64,
+        limit: usize,
+    ) -> Result<(Vec<StoredRecord>, bool), StorageError> {
+        // Nothing for the target stands behind the last position sent to it, so the rest of the journal is not read.
+        let sql = format!(
+            "SELECT {} FROM journal WHERE domain = ?1 AND shard = ?2 AND position > ?3 \
+             AND position <= (SELECT sent FROM link WHERE domain = ?1 AND shard = ?2 \
+             AND peer_domain = ?4 AND peer_shard = ?5) \
+             AND instr(links, ?6) > 0 ORDER BY position LIMIT ?7",
+            decode::RECORD
+        );
+        let rows = sqlx::query(AssertSqlSafe(sql))
+            .bind(source.domain.code())
+            .bind(source.shard)
+            .bind(after.cast_signed())
+            .bind(target.domain.code())
+            .bind(target.shard)
+            .bind(links::needle(target))
+            .bind(limit_of(limit.saturating_add(1)))
+            .fetch_all(&mut *self.reader().await?)
+            .await
+            .map_err(errors::classify)?;
+        let reached_the_end = rows.len() <= limit;
+        let records = rows
+            .iter()
+            .take(limit)
+            .map(decode::record)
+            .collect::<Result<_, _>>()?;
+        Ok((records, reached_the_end))
+    }
+
+    async fn read(
+        &self,
+        source: ShardRef,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<StoredRecord>, StorageError> {
+        read_records(&mut *self.reader().await?, source, after, limit).await
+    }
+
+    async fn heads(
+        &self,
+        shards: &[ShardRef],
+    ) -> Result<Vec<(ShardRef, Head<ShardRef>)>, StorageError> {
+        let mut all: HashMap<_, _> = read_heads(&mut *self.reader().await?)
+            .await?
+            .into_iter()
+            .map(|(shard, _, head)| (shard, head))
+            .collect();
+        Ok(shards
+            .iter()
+            .filter_map(|shard| all.remove_entry(shard))
+            .collect())
+    }
+
+    async fn load_orders(&self, ids: &[OrderId]) -> Result<Vec<(Order, u64)>, StorageError> {
+        self.load("orders", ids.iter().map(|id| id.get())).await
+    }
+
+    async fn load_products(&self, ids: &[ProductId]) -> Result<Vec<(Product, u64)>, StorageError> {
+        self.load("products", ids.iter().map(|id| id.get())).await
+    }
+
+    async fn load_users(&self, ids: &[UserId]) -> Result<Vec<(User, u64)>, StorageError> {
+        self.load("users", ids.iter().map(|id| id.get())).await
+    }
+
+    async fn find_keys(&self, keys: &[Key]) -> Result<Vec<KeyRecord>, StorageError> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let wanted = serde_json::Value::from_iter(keys.iter().map(|key| {
+            serde_json::Value::from_iter([
+                serde_json::Value::from(key.shard.domain.code()),
+                serde_json::Value::from(key.text.as_str()),
+            ])
+        }));
+        let sql = "SELECT w.key, k.aggregate_id, k.fingerprint, k.expires_at_ms FROM json_each(?) w \
+                   CROSS JOIN keys k ON k.domain = w.value ->> 0 AND k.text = w.value ->> 1";
+        let rows = sqlx::query(sql)
+            .bind(wanted.to_string())
+            .fetch_all(&mut *self.reader().await?)
+            .await
+            .map_err(errors::classify)?;
+        rows.iter()
+            .filter_map(|row| {
+                let index = decode::get::<i64>(row, 0).ok()?;
+                Some((keys.get(usize::try_from(index).ok()?)?, row))
+            })
+            .map(|(key, row)| {
+                Ok(KeyRecord {
+                    key: key.clone(),
+                    owner: decode::key_owner(row, 1)?,
+                })
+            })
+            .collect()
+    }
+
+    async fn purge_keys(&self, now: Timestamp, limit: usize) -> Result<u64, StorageError> {
+        let sql = "DELETE FROM keys WHERE (domain, text) IN \
+                   (SELECT domain, text FROM keys WHERE expires_at_ms <= ? LIMIT ?)";
+        let mut transaction = self.writer.begin().await?;
+        let purged = sqlx::query(sql)
+            .bind(now.as_millis())
+            .bind(limit_of(limit))
+            .execute(transaction.connection()?)
+            .await;
+        match purged {
+            Ok(done) => transaction.commit().await.map(|()| done.rows_affected()),
+            Err(error) => {
+                transaction.rollback().await;
+                Err(errors::classify(error))
+            }
+        }
+    }
+
+    async fn parked(&self, shard: ShardRef) -> Result<Vec<ParkedRow>, StorageError> {
+        let sql = format!(
+            "SELECT {} FROM parked WHERE domain = ? AND shard = ? ORDER BY parked_at_ms, id",
+            decode::PARKED
+        );
+        let rows = sqlx::query(AssertSqlSafe(sql))
+            .bind(shard.domain.code())
+            .bind(shard.shard)
+            .fetch_all(&mut *self.reader().await?)
+            .await
+            .map_err(errors::classify)?;
+        rows.iter().map(decode::parked).collect()
+    }
+}
+
+impl SqliteStore {
+    async fn raise_epoch(
+        &self,
+        shard: ShardRef,
+        owner: &str,
+        expected: Option<u64>,
+    ) -> Result<u64, StorageError> {
+        // A shard without a head has epoch 0.
+        let sql = "INSERT INTO head (domain, shard, epoch, owner, last_position, revision, last_id) \
+                   SELECT ?1, ?2, 1, ?3, 0, 0, 0 \
+                   WHERE ?4 IS NULL OR ?4 = coalesce((SELECT epoch FROM head WHERE domain = ?1 AND shard = ?2), 0) \
+                   ON CONFLICT (domain, shard) DO UPDATE SET epoch = epoch + 1, owner = excluded.owner \
+                   RETURNING epoch";
+        let mut transaction = self.writer.begin().await?;
+        let epoch: Result<Option<i64>, _> = sqlx::query_scalar(sql)
+            .bind(shard.domain.code())
+            .bind(shard.shard)
+            .bind(owner)
+            .bind(expected.map(u64::cast_signed))
+            .fetch_optional(transaction.connection()?)
+            .await;
+        let error = match epoch {
+            Ok(Some(epoch)) => {
+                transaction.commit().await?;
+                return Ok(epoch.cast_unsigned());
+            }
+            Ok(None) => StorageError::HeadMoved { shard },
+            Err(error) => errors::classify(error),
+        };
+        transaction.rollback().await;
+        Err(error)
+    }
+
+    async fn load<T: Kept + Send + Unpin>(
+        &self,
+        table: &'static str,
+        ids: impl Iterator<Item = u64>,
+    ) -> Result<Vec<(T, u64)>, StorageError> {
+        let ids = serde_json::Value::from_iter(ids).to_string();
+        let sql = format!(
+            "SELECT t.id, t.version, t.state FROM json_each(?) w CROSS JOIN {table} t ON t.id = w.value"
+        );
+        let rows = sqlx::query(AssertSqlSafe(sql))
+            .bind(ids)
+            .fetch_all(&mut *self.reader().await?)
+            .await
+            .map_err(errors::classify)?;
+        rows.iter()
+            .map(|row| Ok((decode::state(row, 0, 2)?, decode::number(row, 1)?)))
+            .collect()
+    }
+}
+
+/// A number of rows as SQLite takes it.
+pub(super) fn limit_of(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+/// Records of a shard after a position.
+pub(super) async fn read_records(
+    connection: &mut SqliteConnection,
+    source: ShardRef,
+    after: u64,
+    limit: usize,
+) -> Result<Vec<StoredRecord>, StorageError> {
+    let sql = format!(
+        "SELECT {} FROM journal WHERE domain = ? AND shard = ? AND position > ? ORDER BY position LIMIT ?",
+        decode::RECORD
+    );
+    let rows = sqlx::query(AssertSqlSafe(sql))
+        .bind(source.domain.code())
+        .bind(source.shard)
+        .bind(after.cast_signed())
+        .bind(limit_of(limit))
+        .fetch_all(connection)
+        .await
+        .map_err(errors::classify)?;
+    rows.iter().map(decode::record).collect()
+}
+
+/// Records of an order after a number.
+pub(super) async fn read_history(
+    connection: &mut SqliteConnection,
+    id: OrderId,
+    after_seq: u64,
+    limit: usize,
+) -> Result<Vec<StoredRecord>, StorageError> {
+    // The domain stands in the text because the index is of this domain alone.
+    let sql = format!(
+        "SELECT {} FROM journal WHERE domain = 2 AND aggregate_id = ? AND seq > ? \
+         ORDER BY seq, position LIMIT ?",
+        decode::RECORD
+    );
+    let rows = sqlx::query(AssertSqlSafe(sql))
+        .bind(id.get().cast_signed())
+        .bind(after_seq.cast_signed())
+        .bind(limit_of(limit))
+        .fetch_all(connection)
+        .await
+        .map_err(errors::classify)?;
+    rows.iter().map(decode::record).collect()
+}
+
+/// All heads with their owners, links included, from one statement and so of one moment.
+pub(super) async fn read_heads(
+    connection: &mut SqliteConnection,
+) -> Result<Vec<(ShardRef, String, Head<ShardRef>)>, StorageError> {
+    let sql = "SELECT h.domain, h.shard, h.owner, h.epoch, h.last_position, h.revision, h.last_id, \
+               l.peer_domain, l.peer_shard, l.sent, l.watermark \
+               FROM head h LEFT JOIN link l ON l.domain = h.domain AND l.shard = h.shard \
+               ORDER BY h.domain, h.shard";
+    let rows = sqlx::query(sql)
+        .fetch_all(connection)
+        .await
+        .map_err(errors::classify)?;
+    let mut heads: Vec<(ShardRef, String, Head<ShardRef>)> = Vec::new();
+    for row in &rows {
+        let shard = decode::shard(row, 0)?;
+        if heads.last().is_none_or(|(last, ..)| *last != shard) {
+            let head = Head {
+                last_position: decode::number(row, 4)?,
+                revision: decode::number(row, 5)?,
+                last_id: decode::number(row, 6)?,
+                ..Head::empty(decode::number(row, 3)?)
+            };
+            heads.push((shard, decode::get(row, 2)?, head));
+        }
+        let has_link = decode::get::<Option<i64>>(row, 7)?.is_some();
+        if let (true, Some((.., head))) = (has_link, heads.last_mut()) {
+            let peer = decode::shard(row, 7)?;
+            let (sent, watermark) = (decode::number(row, 9)?, decode::number(row, 10)?);
+            if sent > 0 {
+                head.sent.insert(peer, sent);
+            }
+            if watermark > 0 {
+                head.watermarks.insert(peer, watermark);
+            }
+        }
+    }
+    Ok(heads)
+}

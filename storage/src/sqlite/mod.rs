@@ -1,0 +1,44 @@
+//! The embedded stores, on SQLite through sqlx.
+//!
+//! - [`SqliteStore`] is `stampede.db`: journals, heads, read models, keys, credentials and parked commands, with
+//!   `synchronous=FULL`. One connection writes for all shards, a few others read.
+//! - [`SqliteActivityLog`] is `activity.db`, with `synchronous=NORMAL`: its watermarks are in the same file and the same
+//!   transaction as its entries, so a tail lost in a power cut is healed from the journals.
+//! - [`SqliteSnapshot`] and [`ActivitySnapshot`] are what `audit` and `replay` read: one transaction for reading, held
+//!   beside a live writer or on what a killed process has left.
+//!
+//! A lock on `DIR/lock` keeps out a second writer. Both files are in WAL mode. sqlx's own transactions are not used:
+//! their count of open transactions goes wrong when SQLite rolls back by itself, as it does on a full disk.
+
+mod activity;
+mod activity_snapshot;
+mod bind;
+mod columns;
+mod commit;
+mod decode;
+mod errors;
+mod fault;
+mod insert;
+mod journal;
+mod links;
+mod open;
+mod rows;
+mod snapshot;
+mod store;
+mod views;
+mod writer;
+
+pub use activity::SqliteActivityLog;
+pub use activity_snapshot::ActivitySnapshot;
+pub use columns::{NotificationColumns, OrderColumns, ProductColumns, UserColumns};
+#[cfg(feature = "fault-injection")]
+pub use fault::Fault;
+pub use snapshot::{SqliteSnapshot, StateRow};
+pub use store::{OpenMode, SqliteStore};
+
+/// The file of the journals and read models.
+pub const STORE_FILE: &str = "stampede.db";
+/// The file of the activity log.
+pub const ACTIVITY_FILE: &str = "activity.db";
+/// The file whose lock keeps out a second writer.
+pub const LOCK_FILE: &str = "lock";

@@ -1,0 +1,319 @@
+//! Making and opening the files.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io,
+    path::Path,
+    time::Duration,
+};
+
+use domain::{Domain, Topology};
+use sqlx::{
+    ConnectOptions, Row, SqliteConnection, SqlitePool,
+    migrate::{MigrateError, Migrator},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use super::{LOCK_FILE, errors};
+use crate::StorageError;
+
+/// How long a statement waits for a lock of another connection.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a read waits for a free connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Connections that read the store.
+pub(super) const STORE_READERS: u32 = 4;
+/// Connections that read the activity log, which few people do.
+pub(super) const ACTIVITY_READERS: u32 = 2;
+/// Page cache of the connection that writes, in KiB. Indexes of old orders are touched at random.
+const WRITER_CACHE_KIB: u32 = 64 * 1024;
+/// Page cache of each connection that reads, in KiB.
+const READER_CACHE_KIB: u32 = 8 * 1024;
+/// Prepared statements that a connection keeps; more than there are.
+const STATEMENTS: usize = 256;
+/// Pages of the write-ahead log after which a commit copies them into the database.
+const CHECKPOINT_PAGES: u32 = 4_000;
+/// Size to which the write-ahead log is cut when it starts anew, in bytes: a reader of a long snapshot makes it grow.
+const WAL_BYTES_KEPT: u32 = 64 * 1024 * 1024;
+
+/// The store's own version in `meta`, for what migrations cannot tell.
+const FORMAT: &str = "1";
+
+pub(super) static STORE_MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+pub(super) static ACTIVITY_MIGRATIONS: Migrator = sqlx::migrate!("migrations/activity-sqlite");
+
+/// Options of a connection that writes.
+pub(super) fn writer_options(
+    path: &Path,
+    create: bool,
+    synchronous: SqliteSynchronous,
+) -> SqliteConnectOptions {
+    base_options(path)
+        .create_if_missing(create)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(synchronous)
+        .pragma("cache_size", format!("-{WRITER_CACHE_KIB}"))
+        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES.to_string())
+        .pragma("journal_size_limit", WAL_BYTES_KEPT.to_string())
+}
+
+/// Options of a connection that only reads. The file must be there.
+pub(super) fn reader_options(path: &Path) -> SqliteConnectOptions {
+    base_options(path)
+        .read_only(true)
+        .pragma("cache_size", format!("-{READER_CACHE_KIB}"))
+}
+
+fn base_options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .busy_timeout(BUSY_TIMEOUT)
+        .foreign_keys(false)
+        .statement_cache_capacity(STATEMENTS)
+        .pragma("temp_store", "MEMORY")
+        .disable_statement_logging()
+}
+
+/// The connections that read, at most so many. They are opened when they are needed.
+pub(super) fn readers(path: &Path, connections_max: u32) -> SqlitePool {
+    SqlitePoolOptions::new()
+        .max_connections(connections_max)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(false)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_lazy_with(reader_options(path))
+}
+
+/// Makes the directory if it is missing.
+pub(super) fn make_dir(dir: &Path) -> Result<(), StorageError> {
+    fs::create_dir_all(dir).map_err(|error| io_error("cannot make", dir, &error))
+}
+
+/// Takes the lock that keeps out a second writer. It is held until the file is closed.
+pub(super) fn lock(dir: &Path) -> Result<File, StorageError> {
+    let path = dir.join(LOCK_FILE);
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(|error| io_error("cannot write", &path, &error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StorageError::Locked(format!(
+            "another process writes to {}; stop it first, or use another directory",
+            dir.display()
+        ))),
+        Err(TryLockError::Error(error)) => Err(io_error("cannot lock", &path, &error)),
+    }
+}
+
+fn io_error(what: &str, path: &Path, error: &io::Error) -> StorageError {
+    let text = format!("{what} {}: {error}", path.display());
+    if errors::is_full(error.kind()) {
+        StorageError::Full(text)
+    } else {
+        StorageError::Unavailable(text)
+    }
+}
+
+/// Opens the connection that writes and brings the schema up to date.
+pub(super) async fn connect_and_migrate(
+    options: &SqliteConnectOptions,
+    migrations: &Migrator,
+) -> Result<SqliteConnection, StorageError> {
+    let path = options.get_filename().to_owned();
+    let dir = path.parent().unwrap_or(&path).to_owned();
+    let describe = |error: StorageError| match error {
+        StorageError::Unavailable(text) => {
+            StorageError::Unavailable(format!("cannot open {}: {text}", path.display()))
+        }
+        other => other,
+    };
+    let mut connection = options
+        .connect()
+        .await
+        .map_err(|error| describe(errors::classify_write(error, &dir)))?;
+    migrations
+        .run(&mut connection)
+        .await
+        .map_err(|error| migrate_error(error, &path))?;
+    Ok(connection)
+}
+
+fn migrate_error(error: MigrateError, path: &Path) -> StorageError {
+    let misfit = |text: &str| StorageError::Mismatch(format!("{} {text}", path.display()));
+    match error {
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
+            errors::classify_write(error, path.parent().unwrap_or(path))
+        }
+        MigrateError::VersionMissing(version) => misfit(&format!(
+            "was made by a newer version of the program (its schema has migration {version})"
+        )),
+        MigrateError::VersionMismatch(version) => misfit(&format!(
+            "has another schema than this program (migration {version} differs)"
+        )),
+        error => misfit(&format!("has a schema that does not fit: {error}")),
+    }
+}
+
+/// Opens the file for reading and begins a transaction that sees it as it is now, until the connection is closed.
+pub(super) async fn begin_snapshot(
+    path: &Path,
+    migrations: &Migrator,
+) -> Result<SqliteConnection, StorageError> {
+    let describe = |error: sqlx::Error| match errors::classify(error) {
+        StorageError::Unavailable(text) | StorageError::Full(text) => {
+            StorageError::Unavailable(format!("cannot read {}: {text}", path.display()))
+        }
+        other => other,
+    };
+    if !path.exists() {
+        return Err(StorageError::Unavailable(format!(
+            "there is no {}",
+            path.display()
+        )));
+    }
+    let mut connection = reader_options(path).connect().await.map_err(describe)?;
+    sqlx::query("BEGIN")
+        .execute(&mut connection)
+        .await
+        .map_err(describe)?;
+    // The transaction sees the moment of its first read, which is this one.
+    let applied: Option<i64> =
+        sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success")
+            .fetch_one(&mut connection)
+            .await
+            .map_err(describe)?;
+    let known = migrations.iter().map(|migration| migration.version).max();
+    if applied == known {
+        Ok(connection)
+    } else {
+        Err(StorageError::Mismatch(format!(
+            "{} has schema {} and this program reads schema {}; the program that writes it must be of the same version",
+            path.display(),
+            applied.unwrap_or(0),
+            known.unwrap_or(0)
+        )))
+    }
+}
+
+/// What `meta` says about a store.
+#[derive(Debug)]
+pub(super) struct Meta {
+    pub(super) topology: Topology,
+    pub(super) incarnation: u64,
+}
+
+/// Writes `meta` of a new store, or checks that an old one has this topology.
+pub(super) async fn establish_meta(
+    connection: &mut SqliteConnection,
+    topology: &Topology,
+) -> Result<Meta, StorageError> {
+    // One statement: either all of it is there or nothing.
+    sqlx::query(
+        "INSERT INTO meta (key, value) SELECT * FROM (VALUES \
+         ('format', ?), ('topology', ?), ('incarnation', CAST(random() AS TEXT))) \
+         WHERE NOT EXISTS (SELECT 1 FROM meta)",
+    )
+    .bind(FORMAT)
+    .bind(topology_text(topology))
+    .execute(&mut *connection)
+    .await
+    .map_err(errors::classify)?;
+    let meta = read_meta(connection).await?;
+    if meta.topology == *topology {
+        Ok(meta)
+    } else {
+        Err(StorageError::Mismatch(format!(
+            "it was made with other numbers of shards ({}) than are asked for ({}); they are fixed when a store is made",
+            topology_text(&meta.topology),
+            topology_text(topology)
+        )))
+    }
+}
+
+/// Reads `meta`.
+pub(super) async fn read_meta(connection: &mut SqliteConnection) -> Result<Meta, StorageError> {
+    let rows = sqlx::query("SELECT key, value FROM meta")
+        .fetch_all(connection)
+        .await
+        .map_err(errors::classify)?;
+    let mut values = std::collections::HashMap::new();
+    for row in rows {
+        let (key, value): (String, String) = (
+            row.try_get(0).map_err(errors::classify)?,
+            row.try_get(1).map_err(errors::classify)?,
+        );
+        values.insert(key, value);
+    }
+    let value = |key: &str| {
+        values
+            .get(key)
+            .ok_or_else(|| StorageError::Damaged(format!("its meta table lacks {key}")))
+    };
+    let format = value("format")?;
+    if format != FORMAT {
+        return Err(StorageError::Mismatch(format!(
+            "it has format {format} and this program knows format {FORMAT}"
+        )));
+    }
+    let topology = topology_from_text(value("topology")?)
+        .ok_or_else(|| StorageError::Damaged("its topology cannot be read".to_owned()))?;
+    let incarnation: i64 = value("incarnation")?
+        .parse()
+        .map_err(|_| StorageError::Damaged("its incarnation cannot be read".to_owned()))?;
+    Ok(Meta {
+        topology,
+        incarnation: incarnation.cast_unsigned(),
+    })
+}
+
+const SHARDED: [Domain; 4] = [
+    Domain::Auth,
+    Domain::Orders,
+    Domain::Products,
+    Domain::Notifications,
+];
+
+fn topology_text(topology: &Topology) -> String {
+    SHARDED
+        .map(|domain| format!("{}={}", domain.name(), topology.shards(domain)))
+        .join(" ")
+}
+
+fn topology_from_text(text: &str) -> Option<Topology> {
+    let shards = |domain: Domain| {
+        text.split(' ')
+            .find_map(|part| part.strip_prefix(domain.name())?.strip_prefix('='))?
+            .parse()
+            .ok()
+    };
+    let [auth, orders, products, notifications] = SHARDED.map(shards);
+    Some(Topology {
+        auth: auth?,
+        orders: orders?,
+        products: products?,
+        notifications: notifications?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topology_comes_back() {
+        let topology = Topology {
+            auth: 1,
+            orders: 16,
+            products: 8,
+            notifications: 1_024,
+        };
+        let text = topology_text(&topology);
+        assert_eq!(text, "auth=1 orders=16 products=8 notifications=1024");
+        assert_eq!(topology_from_text(&text), Some(topology));
+        assert_eq!(topology_from_text("auth=1 orders=16"), None);
+    }
+}

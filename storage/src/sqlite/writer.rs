@@ -1,0 +1,178 @@
+//! The one connection that writes.
+//!
+//! It is taken out of its slot for a transaction and put back only when the transaction has ended for sure. If its
+//! future is dropped midway, or SQLite cannot say what became of the transaction, the connection is closed (which rolls
+//! back what is open) and the next transaction opens another.
+
+use std::{path::PathBuf, sync::Arc};
+
+use sqlx::{
+    ConnectOptions, SqliteConnection,
+    sqlite::{SqliteArguments, SqliteConnectOptions},
+};
+use tokio::sync::{Mutex, MutexGuard};
+
+use super::{
+    bind::Values,
+    errors,
+    fault::Faults,
+    insert::{ManyRows, query_of},
+};
+use crate::StorageError;
+
+pub(super) struct Writer {
+    options: SqliteConnectOptions,
+    dir: PathBuf,
+    slot: Mutex<Option<SqliteConnection>>,
+    pub(super) faults: Faults,
+}
+
+impl Writer {
+    pub(super) fn new(
+        options: SqliteConnectOptions,
+        dir: PathBuf,
+        connection: SqliteConnection,
+    ) -> Self {
+        Self {
+            options,
+            dir,
+            slot: Mutex::new(Some(connection)),
+            faults: Faults::default(),
+        }
+    }
+
+    /// Begins a transaction that writes. Waits for the one before it.
+    pub(super) async fn begin(&self) -> Result<WriteTransaction<'_>, StorageError> {
+        let mut slot = self.slot.lock().await;
+        let connection = match slot.take() {
+            Some(connection) => connection,
+            None => self.options.connect().await.map_err(|e| self.error(e))?,
+        };
+        let mut transaction = WriteTransaction {
+            writer: self,
+            slot,
+            connection: Some(connection),
+        };
+        match transaction.open().await {
+            Ok(()) => Ok(transaction),
+            Err(error) => {
+                transaction.rollback().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Closes the connection; the next transaction would open another.
+    pub(super) async fn close(&self) -> Result<(), StorageError> {
+        match self.slot.lock().await.take() {
+            Some(connection) => sqlx::Connection::close(connection)
+                .await
+                .map_err(|e| self.error(e)),
+            None => Ok(()),
+        }
+    }
+
+    fn error(&self, error: sqlx::Error) -> StorageError {
+        errors::classify_write(error, &self.dir)
+    }
+}
+
+/// A transaction under way. Dropped without an end it is rolled back, and the connection with it.
+pub(super) struct WriteTransaction<'a> {
+    writer: &'a Writer,
+    slot: MutexGuard<'a, Option<SqliteConnection>>,
+    connection: Option<SqliteConnection>,
+}
+
+impl WriteTransaction<'_> {
+    async fn open(&mut self) -> Result<(), StorageError> {
+        let writer = self.writer;
+        sqlx::query("BEGIN IMMEDIATE")
+            .execute(self.connection()?)
+            .await
+            .map_err(|e| writer.error(e))?;
+        let faults = &writer.faults;
+        faults
+            .at_begin(self.connection()?)
+            .await
+            .map_err(|e| writer.error(e))
+    }
+
+    /// The connection, for reading what the transaction sees.
+    pub(super) fn connection(&mut self) -> Result<&mut SqliteConnection, StorageError> {
+        self.connection
+            .as_mut()
+            .ok_or_else(|| StorageError::Unavailable("the transaction has ended".to_owned()))
+    }
+
+    /// Carries out a statement. Returns how many rows it changed.
+    pub(super) async fn execute(
+        &mut self,
+        sql: &Arc<str>,
+        arguments: SqliteArguments,
+    ) -> Result<u64, StorageError> {
+        let writer = self.writer;
+        query_of(sql, arguments)
+            .execute(self.connection()?)
+            .await
+            .map(|done| done.rows_affected())
+            .map_err(|e| writer.error(e))
+    }
+
+    /// Writes rows in as few statements as there can be. Returns how many were written.
+    pub(super) async fn write_rows<T>(
+        &mut self,
+        statement: &ManyRows,
+        mut rows: impl ExactSizeIterator<Item = T>,
+        bind: impl Fn(&mut Values, T) -> Result<(), StorageError>,
+    ) -> Result<u64, StorageError> {
+        let mut written = 0;
+        for (taken, sql) in statement.plan(rows.len()) {
+            let mut values = Values::with_capacity(taken * statement.columns());
+            for row in rows.by_ref().take(taken) {
+                bind(&mut values, row)?;
+            }
+            written += self.execute(sql, values.into_arguments()).await?;
+        }
+        Ok(written)
+    }
+
+    /// Commits, or rolls back and says why it could not.
+    pub(super) async fn commit(mut self) -> Result<(), StorageError> {
+        let writer = self.writer;
+        let outcome = match writer.faults.at_commit() {
+            Ok(()) => sqlx::query("COMMIT")
+                .execute(self.connection()?)
+                .await
+                .map_err(|e| writer.error(e)),
+            Err(fault) => Err(fault),
+        };
+        match outcome {
+            Ok(_) => {
+                *self.slot = self.connection.take();
+                Ok(())
+            }
+            Err(error) => {
+                self.rollback().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Rolls back. SQLite may have done so by itself; then there is nothing to roll back, which is as good.
+    pub(super) async fn rollback(mut self) {
+        let Some(mut connection) = self.connection.take() else {
+            return;
+        };
+        let _ = sqlx::query("ROLLBACK").execute(&mut connection).await;
+        // Only a connection without an open transaction can begin one, and this one is tried where it costs little.
+        let is_usable = sqlx::raw_sql("BEGIN; ROLLBACK")
+            .execute(&mut connection)
+            .await
+            .is_ok();
+        self.writer.faults.after_rollback(&mut connection).await;
+        if is_usable {
+            *self.slot = Some(connection);
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! The hooks inside the program that exist only with the feature `fault-injection`.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::Api;
+
+/// Something to go wrong inside the program.
+#[derive(Clone, Debug)]
+pub(crate) struct Fault(Value);
+
+impl Fault {
+    /// Every command that an actor of this kind (`order`, `product`) handles panics.
+    pub(crate) fn panic_in(actor: &str) -> Self {
+        Self(json!({"kind": "panic", "actor": actor, "id": null, "matching": null, "times": null}))
+    }
+
+    /// Only that of this aggregate.
+    pub(crate) fn of(mut self, id: u64) -> Self {
+        self.0["id"] = json!(id);
+        self
+    }
+
+    /// Only commands whose debug text contains this.
+    pub(crate) fn matching(mut self, text: &str) -> Self {
+        self.0["matching"] = json!(text);
+        self
+    }
+
+    /// Only so many times.
+    pub(crate) fn times(mut self, times: u32) -> Self {
+        self.0["times"] = json!(times);
+        self
+    }
+
+    /// The next commits fail after having been rolled back.
+    pub(crate) fn commit_failure(times: u32) -> Self {
+        Self(json!({"kind": "commit_failure", "times": times}))
+    }
+
+    /// Every write meets a full disk.
+    pub(crate) fn disk_full() -> Self {
+        Self(json!({"kind": "disk_full"}))
+    }
+
+    /// The in-process feed loses, doubles and reorders messages, each with this probability.
+    pub(crate) fn unreliable_feed(probability: f64) -> Self {
+        Self(
+            json!({"kind": "feed", "drop": probability, "double": probability, "reorder": probability}),
+        )
+    }
+}
+
+impl Api {
+    /// Makes something go wrong from now on.
+    pub(crate) async fn inject(&self, fault: &Fault) {
+        self.post("/v1/system/faults", &fault.0)
+            .await
+            .expect_status(204);
+    }
+
+    /// Ends everything that was made to go wrong.
+    pub(crate) async fn clear_faults(&self) {
+        self.send(self.request(Method::DELETE, "/v1/system/faults"))
+            .await
+            .expect_status(204);
+    }
+
+    /// The commands that were set aside because they kept failing.
+    pub(crate) async fn parked(&self) -> Vec<Value> {
+        self.system().await["parked"]
+            .as_array()
+            .expect("the system lists what is parked")
+            .clone()
+    }
+}
