@@ -1,1 +1,69 @@
-fn main() {}
+//! The one binary: commands, configuration, wiring and shutdown.
+//!
+//! Nothing is decided here and nothing is stored here: business rules live in `domain/`, SQL in `storage/`.
+
+mod admin;
+mod audit;
+mod catalogue;
+mod demo;
+mod output;
+mod replay;
+mod signing_key;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// An order backend for the moment when everybody buys at once.
+#[derive(Parser)]
+#[command(name = "stampede", version, about, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the whole shop in this process, on SQLite.
+    Up(up::Args),
+    /// Load a demo catalogue and demo users into a running shop, through its HTTP API.
+    Demo(demo::Args),
+    /// Check every invariant against the stores.
+    Audit(audit::Args),
+    /// Show how something came to be.
+    #[command(subcommand)]
+    Replay(Replay),
+}
+
+#[derive(Subcommand)]
+enum Replay {
+    /// Show the history of one order, event by event, and its state at any point.
+    Order(replay::Args),
+}
+
+fn main() -> ExitCode {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("STAMPEDE_LOG").unwrap_or_else(|_| {
+        tracing_subscriber::EnvFilter::new("info,actix_server=warn,sqlx=warn,hyper=warn")
+    });
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    let system = actix_rt::System::new();
+    let result = system.block_on(async {
+        match Cli::parse().command {
+            Command::Up(args) => up::run(args).await,
+            Command::Demo(args) => demo::run(args).await,
+            Command::Audit(args) => audit::run(args).await,
+            Command::Replay(Replay::Order(args)) => replay::run(args).await,
+        }
+    });
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            output::complain(format_args!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
