@@ -17,6 +17,7 @@ pub mod parking;
 pub mod products;
 pub mod quantity;
 pub mod routing;
+pub mod saga;
 pub mod sku;
 pub mod time;
 pub mod users;

@@ -8,7 +8,9 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Event, OrderId, ProductId, UserId, orders::OrderEvent, products::ProductEvent};
+use crate::{
+    Event, OrderId, ProductId, UserId, orders::OrderEvent, products::ProductEvent, saga,
+};
 
 /// A part of the business with journals (and, for the logs, a store) of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -175,7 +177,14 @@ fn remainder(number: u64, shards: u16) -> u16 {
 pub fn inbox_targets(event: &Event, topology: &Topology) -> Vec<ShardRef> {
     match event {
         Event::Order(event) => {
-            let shards: BTreeSet<ShardRef> = products_concerned(event)
+            let lines = match event {
+                OrderEvent::OrderCreated { lines, .. } => lines.as_slice(),
+                _ => &[],
+            };
+            let shards: BTreeSet<ShardRef> = lines
+                .iter()
+                .map(|line| line.product_id)
+                .chain(saga::releases(event).iter().map(|release| release.product_id))
                 .map(|product| topology.owner_of_product(product))
                 .collect();
             shards.into_iter().collect()
@@ -186,26 +195,6 @@ pub fn inbox_targets(event: &Event, topology: &Topology) -> Vec<ShardRef> {
         ) => topology.owner_of_order(*order_id).into_iter().collect(),
         _ => Vec::new(),
     }
-}
-
-/// The products whose stock an order's event asks for or gives back.
-fn products_concerned(event: &OrderEvent) -> impl Iterator<Item = ProductId> + '_ {
-    let (lines, releases, single) = match event {
-        OrderEvent::OrderCreated { lines, .. } => (lines.as_slice(), &[][..], None),
-        OrderEvent::OrderRejected { releases, .. }
-        | OrderEvent::OrderCancelled { releases, .. }
-        | OrderEvent::OrderExpired { releases, .. } => (&[][..], releases.as_slice(), None),
-        OrderEvent::LateReservationReleased { release } => (&[][..], &[][..], Some(release)),
-        OrderEvent::AnswerRecorded { .. } | OrderEvent::OrderConfirmed { .. } => {
-            (&[][..], &[][..], None)
-        }
-    };
-    lines.iter().map(|line| line.product_id).chain(
-        releases
-            .iter()
-            .chain(single)
-            .map(|release| release.product_id),
-    )
 }
 
 /// The notification shard that reads the public records of an order shard; other domains have none.

@@ -2,8 +2,8 @@
 
 use domain::{
     Aggregate, Domain, Event, OrderId, ShardRef, Timestamp, Topology,
-    orders::{Answer, Order, OrderCommand},
-    products::ProductEvent,
+    orders::{Order, OrderCommand},
+    saga,
 };
 use engine::Policy;
 use futures::future::BoxFuture;
@@ -47,38 +47,11 @@ impl Host for OrderHost {
         _topology: &Topology,
         _issue: &mut dyn FnMut() -> u64,
     ) -> Vec<Part<Order>> {
-        let (order_id, answer) = match event {
-            Event::Product(ProductEvent::StockReserved {
-                order_id,
-                product_id,
-                quantity,
-                sku,
-                name,
-                unit_price,
-                ..
-            }) => (
-                *order_id,
-                Answer::Reserved {
-                    product_id: *product_id,
-                    quantity: *quantity,
-                    sku: sku.clone(),
-                    name: name.clone(),
-                    unit_price: *unit_price,
-                },
-            ),
-            Event::Product(ProductEvent::StockRefused {
-                order_id,
-                product_id,
-                available,
-                ..
-            }) => (
-                *order_id,
-                Answer::Refused {
-                    product_id: *product_id,
-                    available: *available,
-                },
-            ),
-            _ => return Vec::new(),
+        let Event::Product(event) = event else {
+            return Vec::new();
+        };
+        let Some((order_id, answer)) = saga::answer(event) else {
+            return Vec::new();
         };
         vec![Part {
             id: order_id.get(),

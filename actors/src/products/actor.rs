@@ -1,12 +1,10 @@
 //! What a product shard does: answers orders with what its products have, and takes back what they release.
 
-use std::collections::BTreeMap;
-
 use domain::{
     Domain, Event, OrderId, ProductId, ShardRef, Timestamp, Topology,
     ids::next_in_shard,
-    orders::{OrderEvent, Release},
-    products::{Product, ProductCommand},
+    products::Product,
+    saga,
 };
 use engine::Policy;
 use futures::future::BoxFuture;
@@ -53,44 +51,16 @@ impl Host for ProductHost {
         let (Event::Order(event), Some(order_id)) = (event, OrderId::new(about)) else {
             return Vec::new();
         };
-        let is_here = |product: ProductId| topology.owner_of_product(product) == shard;
-        match event {
-            OrderEvent::OrderCreated { lines, .. } => {
-                // Two lines of one product are one request: they are summed before the check.
-                let mut pieces: BTreeMap<ProductId, u64> = BTreeMap::new();
-                for line in lines.iter().filter(|line| is_here(line.product_id)) {
-                    *pieces.entry(line.product_id).or_default() += u64::from(line.quantity.get());
-                }
-                pieces
-                    .into_iter()
-                    .map(|(product_id, quantity)| Part {
-                        id: product_id.get(),
-                        is_new: false,
-                        command: ProductCommand::ReserveStock {
-                            order_id,
-                            product_id,
-                            quantity,
-                        },
-                        order_id: Some(order_id),
-                    })
-                    .collect()
-            }
-            OrderEvent::OrderRejected { releases, .. }
-            | OrderEvent::OrderCancelled { releases, .. }
-            | OrderEvent::OrderExpired { releases, .. } => releases
-                .iter()
-                .filter(|release| is_here(release.product_id))
-                .map(|release| give_back(order_id, release))
-                .collect(),
-            OrderEvent::LateReservationReleased { release }
-                if is_here(release.product_id) =>
-            {
-                vec![give_back(order_id, release)]
-            }
-            OrderEvent::LateReservationReleased { .. }
-            | OrderEvent::AnswerRecorded { .. }
-            | OrderEvent::OrderConfirmed { .. } => Vec::new(),
-        }
+        saga::requests(order_id, event)
+            .into_iter()
+            .filter(|(product, _)| topology.owner_of_product(*product) == shard)
+            .map(|(product, command)| Part {
+                id: product.get(),
+                is_new: false,
+                command,
+                order_id: Some(order_id),
+            })
+            .collect()
     }
 
     fn load(
@@ -111,17 +81,5 @@ impl Host for ProductHost {
 
     fn row(&self, state: Product, version: u64) -> Row {
         Row::Product(state, version)
-    }
-}
-
-fn give_back(order_id: OrderId, release: &Release) -> Part<Product> {
-    Part {
-        id: release.product_id.get(),
-        is_new: false,
-        command: ProductCommand::ReleaseStock {
-            order_id,
-            quantity: release.quantity,
-        },
-        order_id: Some(order_id),
     }
 }

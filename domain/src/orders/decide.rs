@@ -100,20 +100,21 @@ fn record_answer(order: &Order, answer: &Answer) -> Vec<OrderEvent> {
     }
 }
 
-/// What a fully answered order costs, or why it cannot be fulfilled.
+/// What a fully answered order costs, or why it cannot be fulfilled. A lack of stock comes before a mix of currencies.
 fn outcome(order: &Order) -> Result<Money, RejectionReason> {
-    let mut total: Option<Money> = None;
-    for line in &order.lines {
-        let LineOutcome::Reserved { unit_price, .. } = &line.outcome else {
-            return Err(RejectionReason::OutOfStock);
-        };
-        let price = unit_price.times(u64::from(line.quantity.get()));
-        total = Some(match total {
-            None => price,
-            Some(total) => total.plus(price).ok_or(RejectionReason::CurrencyMismatch)?,
-        });
-    }
-    total.ok_or(RejectionReason::OutOfStock)
+    let prices = order.lines.iter().map(|line| match &line.outcome {
+        LineOutcome::Reserved { unit_price, .. } => {
+            Some(unit_price.times(u64::from(line.quantity.get())))
+        }
+        _ => None,
+    });
+    let prices: Vec<Money> = prices
+        .collect::<Option<_>>()
+        .ok_or(RejectionReason::OutOfStock)?;
+    let (first, rest) = prices.split_first().ok_or(RejectionReason::OutOfStock)?;
+    rest.iter()
+        .try_fold(*first, |total, price| total.plus(*price))
+        .ok_or(RejectionReason::CurrencyMismatch)
 }
 
 /// Everything the order holds, one release a product.

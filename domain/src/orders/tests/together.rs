@@ -12,11 +12,12 @@ use super::{at, euro, line, product};
 use crate::{
     Aggregate, Event, OrderId, ProductId, ShardRef, Topology, UserId,
     orders::{
-        Answer, CancelledBy, LineOutcome, Order, OrderCommand, OrderEvent, OrderStatus,
+        CancelledBy, LineOutcome, Order, OrderCommand, OrderEvent, OrderStatus,
         RequestedLine,
     },
     products::{Product, ProductCommand, ProductEvent},
     routing::inbox_targets,
+    saga,
 };
 
 /// Products in the catalogue; orders may name one more, which does not exist.
@@ -267,7 +268,7 @@ impl Shop {
         let record = self.links.get_mut(&link).unwrap().pop_front().unwrap();
         match record {
             Record::Order(id, event) => {
-                for (product, command) in requests(id, &event) {
+                for (product, command) in saga::requests(id, &event) {
                     if self.topology.owner_of_product(product) == link.1 {
                         let is_taken = self.command_product(product, &command);
                         assert!(is_taken, "{command:?} of {product}");
@@ -275,7 +276,7 @@ impl Shop {
                 }
             }
             Record::Product(event) => {
-                let (id, answer) = answer(&event).unwrap();
+                let (id, answer) = saga::answer(&event).unwrap();
                 assert_eq!(self.topology.owner_of_order(id), Some(link.1));
                 self.command_order(id, &OrderCommand::RecordAnswer(answer));
             }
@@ -311,7 +312,7 @@ impl Shop {
                 _ => 0,
             },
             Record::Order(..) if self.topology.owner_of_product(id) != link.1 => 0,
-            Record::Order(_, event) => super::releases(event)
+            Record::Order(_, event) => saga::releases(event)
                 .iter()
                 .filter(|release| release.product_id == id)
                 .map(|release| release.quantity)
@@ -343,74 +344,6 @@ impl Shop {
             prop_assert_eq!(product.stock.allocated, sold, "product {}", id);
         }
         Ok(())
-    }
-}
-
-/// What an order's event asks of each product: one command, for all its lines of that product together.
-fn requests(order_id: OrderId, event: &OrderEvent) -> Vec<(ProductId, ProductCommand)> {
-    let OrderEvent::OrderCreated { lines, .. } = event else {
-        return super::releases(event)
-            .into_iter()
-            .map(|release| {
-                let command = ProductCommand::ReleaseStock {
-                    order_id,
-                    quantity: release.quantity,
-                };
-                (release.product_id, command)
-            })
-            .collect();
-    };
-    let mut asked: BTreeMap<ProductId, u64> = BTreeMap::new();
-    for line in lines {
-        *asked.entry(line.product_id).or_default() += u64::from(line.quantity.get());
-    }
-    asked
-        .into_iter()
-        .map(|(product_id, quantity)| {
-            let command = ProductCommand::ReserveStock {
-                order_id,
-                product_id,
-                quantity,
-            };
-            (product_id, command)
-        })
-        .collect()
-}
-
-/// What a product's event says to an order.
-fn answer(event: &ProductEvent) -> Option<(OrderId, Answer)> {
-    match event.clone() {
-        ProductEvent::StockReserved {
-            order_id,
-            product_id,
-            quantity,
-            sku,
-            name,
-            unit_price,
-            ..
-        } => Some((
-            order_id,
-            Answer::Reserved {
-                product_id,
-                quantity,
-                sku,
-                name,
-                unit_price,
-            },
-        )),
-        ProductEvent::StockRefused {
-            order_id,
-            product_id,
-            available,
-            ..
-        } => Some((
-            order_id,
-            Answer::Refused {
-                product_id,
-                available,
-            },
-        )),
-        _ => None,
     }
 }
 
