@@ -35,12 +35,17 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use clap::Parser;
 
 use driver::{Plan, Tally};
 use report::Series;
 use target::Target;
+
+/// How long a benchmark may take: the access tokens that it starts with live a quarter of an hour.
+const BENCHMARK_TIME_MAX: Duration = Duration::from_secs(14 * 60);
+/// Uniform, hot and bare.
+const KINDS_OF_RUN: u64 = 3;
 
 /// Measures confirmed orders per second over HTTP.
 #[derive(Debug, Parser)]
@@ -93,6 +98,20 @@ impl Arguments {
             .unwrap_or(if self.latency { 64 } else { 512 })
     }
 
+    /// As if every kind of run were measured, which is the longest a benchmark takes.
+    fn ensure_tokens_live_long_enough(&self) -> anyhow::Result<()> {
+        let runs = KINDS_OF_RUN.saturating_mul(u64::try_from(self.rounds)?);
+        let seconds = self
+            .seconds
+            .saturating_add(self.warm_up)
+            .saturating_mul(runs);
+        ensure!(
+            seconds <= BENCHMARK_TIME_MAX.as_secs(),
+            "{seconds} s is longer than access tokens live: take fewer rounds or seconds"
+        );
+        Ok(())
+    }
+
     fn plan(&self, address: SocketAddr, tokens: &[String], products: &[u64]) -> Plan {
         Plan {
             address,
@@ -112,6 +131,7 @@ fn main() -> anyhow::Result<()> {
         println!("nothing is measured without `cargo bench`");
         return Ok(());
     }
+    arguments.ensure_tokens_live_long_enough()?;
     std::fs::create_dir_all(&arguments.directory)
         .with_context(|| format!("cannot make {}", arguments.directory.display()))?;
     let target = Target::prepare(&arguments)?;

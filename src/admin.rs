@@ -16,7 +16,7 @@ const PASSWORD_LENGTH_MAX: usize = 128;
 
 /// What became of the first administrator.
 #[derive(Debug, PartialEq, Eq)]
-pub enum FirstAdmin {
+pub(crate) enum FirstAdmin {
     /// There is one already.
     Exists,
     /// It was made with the password from the environment.
@@ -26,7 +26,7 @@ pub enum FirstAdmin {
 }
 
 /// Makes the first administrator if there is none.
-pub async fn ensure(shop: &Shop) -> Result<FirstAdmin> {
+pub(crate) async fn ensure(shop: &Shop) -> Result<FirstAdmin> {
     if shop.auth.has_admin().await? {
         return Ok(FirstAdmin::Exists);
     }
@@ -76,7 +76,7 @@ fn password_from_environment() -> Result<Option<String>> {
 }
 
 /// 24 letters and digits that cannot be mistaken for one another: about 137 bits.
-pub fn random_password() -> String {
+pub(crate) fn random_password() -> String {
     const LETTERS: &[u8] = b"abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789";
     (0..24)
         .map(|_| char::from(LETTERS[rand::random_range(0..LETTERS.len())]))

@@ -1,10 +1,10 @@
 //! The demo catalogue.
 
 /// A demo product: SKU, name, description, price in cents of EUR, pieces.
-pub type DemoProduct = (&'static str, &'static str, &'static str, i64, u64);
+pub(crate) type DemoProduct = (&'static str, &'static str, &'static str, i64, u64);
 
 /// What the demo shop sells.
-pub const PRODUCTS: [DemoProduct; 6] = [
+pub(crate) const PRODUCTS: [DemoProduct; 6] = [
     (
         "DROP-TEE-BLK",
         "Drop tee, black",

@@ -13,7 +13,7 @@ const USERS: [&str; 3] = ["ada", "grace", "linus"];
 
 /// Load a demo catalogue and demo users into a running shop, through its HTTP API.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// The shop.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8000")]
     url: String,
@@ -23,7 +23,7 @@ pub struct Args {
 }
 
 /// Loads what is missing; what is there already stays as it is.
-pub async fn run(args: Args) -> Result<ExitCode> {
+pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     let file = &args.admin_password_file;
     let password = std::fs::read_to_string(file)
         .with_context(|| format!("{} cannot be read", file.display()))?;

@@ -6,13 +6,13 @@ use std::{
 };
 
 /// Says a line on standard output.
-pub fn say(line: impl Display) {
+pub(crate) fn say(line: impl Display) {
     let mut out = stdout().lock();
     let _ = writeln!(out, "{line}");
     let _ = out.flush();
 }
 
 /// Says a line on standard error.
-pub fn complain(line: impl Display) {
+pub(crate) fn complain(line: impl Display) {
     let _ = writeln!(stderr().lock(), "{line}");
 }

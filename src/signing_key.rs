@@ -17,7 +17,7 @@ const MODE: u32 = 0o600;
 /// The key in this directory, in PEM; a new one if there is none.
 ///
 /// The file appears whole or not at all, so that a crash leaves no half a key.
-pub fn load_or_create(dir: &Path) -> Result<String> {
+pub(crate) fn load_or_create(dir: &Path) -> Result<String> {
     let path = dir.join(FILE);
     match fs::read_to_string(&path) {
         Ok(pem) => return Ok(pem),

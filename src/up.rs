@@ -32,7 +32,7 @@ const EXIT_CANNOT_GO_ON: i32 = 70;
 
 /// Run the whole shop in this process, on SQLite.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Where the data lies; made if missing.
     #[arg(long, value_name = "DIR", default_value = "./stampede-data", env = "STAMPEDE_DATA_DIR")]
     data_dir: PathBuf,
@@ -45,7 +45,7 @@ pub struct Args {
 }
 
 /// Runs until it is told to stop.
-pub async fn run(args: Args) -> Result<ExitCode> {
+pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     let dir = &args.data_dir;
     // Signals are minded before anything is begun, so that none is missed.
     let mut terminate = signal(SignalKind::terminate())?;

@@ -53,18 +53,15 @@ impl Target {
             .enable_all()
             .build()?;
         let preparation = Preparation::new(&url)?;
-        runtime
-            .block_on(preparation.fill(&admin_password, arguments.users, arguments.products))
-            .map(|(tokens, products, sample_answer)| {
-                let address = socket_address(&url)?;
-                Ok(Self {
-                    address,
-                    tokens,
-                    products,
-                    sample_answer,
-                    _program: program,
-                })
-            })?
+        let filling = preparation.fill(&admin_password, arguments.users, arguments.products);
+        let (tokens, products, sample_answer) = runtime.block_on(filling)?;
+        Ok(Self {
+            address: socket_address(&url)?,
+            tokens,
+            products,
+            sample_answer,
+            _program: program,
+        })
     }
 }
 

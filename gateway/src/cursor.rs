@@ -38,7 +38,11 @@ pub(crate) fn decode<P: Position>(cursor: &str) -> Option<P> {
     }
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(cursor).ok()?;
     let (kind, written) = storage::encoding::decode::<(u8, P::Written)>(&bytes).ok()?;
-    if kind == P::KIND { P::checked(written) } else { None }
+    if kind == P::KIND {
+        P::checked(written)
+    } else {
+        None
+    }
 }
 
 /// The last product of a page.
@@ -117,6 +121,8 @@ impl Position for BeforeEntry {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     #[test]
@@ -129,17 +135,33 @@ mod tests {
 
     #[test]
     fn a_cursor_needs_no_escaping_in_a_url() {
-        let cursor = encode(&AfterProduct(Timestamp::from_millis(i64::MIN), ProductId::new(63).unwrap()));
-        assert!(cursor.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)));
+        let cursor = encode(&AfterProduct(
+            Timestamp::from_millis(i64::MIN),
+            ProductId::new(63).unwrap(),
+        ));
+        assert!(
+            cursor
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+        );
     }
 
     #[test]
     fn what_is_not_a_cursor_of_this_list_is_refused() {
         let of_another_list = encode(&BeforeEntry(7));
-        let forged = BASE64_URL_SAFE_NO_PAD.encode(storage::encoding::encode(&(BeforeOrder::KIND, u64::MAX)));
+        let forged = BASE64_URL_SAFE_NO_PAD
+            .encode(storage::encoding::encode(&(BeforeOrder::KIND, u64::MAX)));
         let of_another_version = BASE64_URL_SAFE_NO_PAD.encode([0xff, 2, 7]);
         let long = "A".repeat(100_000);
-        for bad in ["", "!", "AA==", &of_another_list, &forged, &of_another_version, &long] {
+        for bad in [
+            "",
+            "!",
+            "AA==",
+            &of_another_list,
+            &forged,
+            &of_another_version,
+            &long,
+        ] {
             assert_eq!(decode::<BeforeOrder>(bad), None, "{bad:.20}");
         }
     }

@@ -26,7 +26,7 @@ use tracing::{error, warn};
 use crate::{
     Config, document,
     methods::Methods,
-    problem::{Code, Form, Panicked, Problem, render},
+    problem::{Code, Panicked, Problem, render},
     quiet::Quiet,
     routes,
     trace::TraceId,
@@ -146,7 +146,11 @@ fn from_library(status: StatusCode, error: &Error) -> Problem {
         return Problem::internal(error.to_string());
     }
     let problem = Problem::new(code, code.title());
-    if code == Code::Unavailable { problem.retry_after(1) } else { problem }
+    if code == Code::Unavailable {
+        problem.retry_after(1)
+    } else {
+        problem
+    }
 }
 
 /// The body of an answer to HEAD: as large as that to GET, and never sent.
@@ -159,7 +163,10 @@ impl MessageBody for HeadBody {
         self.0
     }
 
-    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+    fn poll_next(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
         Poll::Ready(None)
     }
 }

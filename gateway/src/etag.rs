@@ -23,7 +23,8 @@ pub(crate) fn json<T: Serialize>(request: &HttpRequest, body: &T) -> Result<Http
 /// The same for JSON that has its bytes already.
 pub(crate) fn tagged(request: &HttpRequest, json: Bytes) -> HttpResponse {
     let tag = tag(&json);
-    let mut answer = if is_known(request, &tag) {
+    let is_known = is_known(request, &tag);
+    let mut answer = if is_known {
         HttpResponse::NotModified()
     } else {
         HttpResponse::Ok()
@@ -32,10 +33,13 @@ pub(crate) fn tagged(request: &HttpRequest, json: Bytes) -> HttpResponse {
         answer.insert_header((header::ETAG, value));
     }
     answer.insert_header((header::CACHE_CONTROL, HeaderValue::from_static(REVALIDATE)));
-    if is_known(request, &tag) {
+    if is_known {
         return answer.finish();
     }
-    answer.insert_header((header::CONTENT_TYPE, HeaderValue::from_static("application/json")));
+    answer.insert_header((
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    ));
     answer.body(json)
 }
 
@@ -56,6 +60,8 @@ fn is_known(request: &HttpRequest, tag: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use actix_web::{http::StatusCode, test::TestRequest};
 
     use super::*;
@@ -71,7 +77,12 @@ mod tests {
     fn a_client_that_has_it_is_told_so() {
         let plain = TestRequest::default().to_http_request();
         let answer = json(&plain, &[1, 2]).unwrap();
-        let tag = answer.headers().get(header::ETAG).unwrap().to_str().unwrap();
+        let tag = answer
+            .headers()
+            .get(header::ETAG)
+            .unwrap()
+            .to_str()
+            .unwrap();
         assert!(tag.starts_with('"') && tag.ends_with('"'), "{tag}");
         for known in [tag, "*", &format!("W/{tag}"), &format!("\"other\", {tag}")] {
             assert_eq!(status(known), StatusCode::NOT_MODIFIED, "{known}");

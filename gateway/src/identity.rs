@@ -38,6 +38,15 @@ impl User {
         self.role == Role::Admin
     }
 
+    /// Whose things to list: one's own; for an administrator those of the user asked for, or everybody's.
+    pub(crate) fn sees(self, asked: Option<UserId>) -> Result<Option<UserId>, Problem> {
+        match asked {
+            asked if self.is_admin() => Ok(asked),
+            Some(other) if other != self.id => Err(forbidden()),
+            _ => Ok(Some(self.id)),
+        }
+    }
+
     /// The same, if they run the shop.
     pub(crate) fn admin(self) -> Result<Admin, Problem> {
         if self.is_admin() {
@@ -63,7 +72,10 @@ impl FromRequest for User {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let token = bearer(request.headers()).ok_or_else(|| {
-            Problem::new(Code::Unauthorized, "send an access token as Authorization: Bearer <token>")
+            Problem::new(
+                Code::Unauthorized,
+                "send an access token as Authorization: Bearer <token>",
+            )
         });
         ready(token.and_then(|token| verified(request, token, Audience::Api)))
     }
@@ -74,12 +86,20 @@ impl FromRequest for Admin {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        ready(User::from_request(request, payload).into_inner().and_then(User::admin))
+        ready(
+            User::from_request(request, payload)
+                .into_inner()
+                .and_then(User::admin),
+        )
     }
 }
 
 /// Who presents this token.
-pub(crate) fn verified(request: &HttpRequest, token: &str, audience: Audience) -> Result<User, Problem> {
+pub(crate) fn verified(
+    request: &HttpRequest,
+    token: &str,
+    audience: Audience,
+) -> Result<User, Problem> {
     let shop = request
         .app_data::<Data<Shop>>()
         .ok_or_else(|| Problem::internal("the gateway was built without a shop"))?;
@@ -87,7 +107,7 @@ pub(crate) fn verified(request: &HttpRequest, token: &str, audience: Audience) -
 }
 
 /// Not for this caller.
-pub(crate) fn forbidden() -> Problem {
+fn forbidden() -> Problem {
     Problem::new(Code::Forbidden, "this is for administrators")
 }
 
@@ -104,6 +124,8 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use actix_web::http::header::HeaderValue;
 
     use super::*;
@@ -117,11 +139,35 @@ mod tests {
     }
 
     #[test]
+    fn a_customer_sees_only_what_is_theirs() {
+        let user = |id, role| User {
+            id: UserId::new(id).unwrap(),
+            role,
+        };
+        let (anna, admin) = (user(7, Role::Customer), user(1, Role::Admin));
+        assert_eq!(anna.sees(None).unwrap(), Some(anna.id));
+        assert_eq!(anna.sees(Some(anna.id)).unwrap(), Some(anna.id));
+        assert_eq!(
+            anna.sees(Some(admin.id)).unwrap_err().code(),
+            Code::Forbidden
+        );
+        assert_eq!(admin.sees(None).unwrap(), None);
+        assert_eq!(admin.sees(Some(anna.id)).unwrap(), Some(anna.id));
+    }
+
+    #[test]
     fn a_token_comes_with_the_scheme_bearer() {
         for line in ["Bearer t.o.k", "bearer t.o.k", "BEARER  t.o.k "] {
             assert_eq!(token(&[line]).as_deref(), Some("t.o.k"), "{line}");
         }
-        for line in ["", "Bearer", "Bearer ", "Basic dTpw", "t.o.k", "Bearert.o.k"] {
+        for line in [
+            "",
+            "Bearer",
+            "Bearer ",
+            "Basic dTpw",
+            "t.o.k",
+            "Bearert.o.k",
+        ] {
             assert_eq!(token(&[line]), None, "{line}");
         }
         assert_eq!(token(&["Bearer a", "Bearer b"]), None);

@@ -15,12 +15,19 @@ impl Methods {
     /// Those of a document.
     pub(crate) fn of(document: &OpenApi) -> Self {
         let paths = document.paths.paths.iter();
-        Self(paths.map(|(path, item)| (segments(path), allow(item))).collect())
+        Self(
+            paths
+                .map(|(path, item)| (segments(path), allow(item)))
+                .collect(),
+        )
     }
 
     /// What `Allow` says about this path; `None` if there is no such path.
     pub(crate) fn at(&self, path: &str) -> Option<&str> {
-        let (_, allow) = self.0.iter().find(|(segments, _)| matches(segments, path))?;
+        let (_, allow) = self
+            .0
+            .iter()
+            .find(|(segments, _)| matches(segments, path))?;
         Some(allow)
     }
 }
@@ -39,11 +46,13 @@ fn segments(path: &str) -> Vec<Segment> {
 
 fn matches(segments: &[Segment], path: &str) -> bool {
     let mut parts = path.split('/');
-    let all_match = segments.iter().all(|segment| match (segment, parts.next()) {
-        (Segment::Text(text), Some(part)) => text == part,
-        (Segment::Parameter, Some(part)) => !part.is_empty(),
-        (_, None) => false,
-    });
+    let all_match = segments
+        .iter()
+        .all(|segment| match (segment, parts.next()) {
+            (Segment::Text(text), Some(part)) => text == part,
+            (Segment::Parameter, Some(part)) => !part.is_empty(),
+            (_, None) => false,
+        });
     all_match && parts.next().is_none()
 }
 
@@ -66,6 +75,8 @@ fn allow(item: &PathItem) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     #[test]
@@ -73,9 +84,19 @@ mod tests {
         let methods = Methods::of(&crate::openapi());
         assert_eq!(methods.at("/v1/orders"), Some("GET, HEAD, POST, OPTIONS"));
         assert_eq!(methods.at("/v1/orders/17"), Some("GET, HEAD, OPTIONS"));
-        assert_eq!(methods.at("/v1/products/x"), Some("GET, HEAD, PATCH, OPTIONS"));
+        assert_eq!(
+            methods.at("/v1/products/x"),
+            Some("GET, HEAD, PATCH, OPTIONS")
+        );
         assert_eq!(methods.at("/v1/orders/17/cancel"), Some("POST, OPTIONS"));
-        for path in ["/", "/v1", "/v1/orders/", "/v1/orders/17/", "/v1/orders/17/ship", "//v1/orders"] {
+        for path in [
+            "/",
+            "/v1",
+            "/v1/orders/",
+            "/v1/orders/17/",
+            "/v1/orders/17/ship",
+            "//v1/orders",
+        ] {
             assert_eq!(methods.at(path), None, "{path}");
         }
     }

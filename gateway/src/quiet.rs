@@ -28,7 +28,10 @@ impl Quiet {
     pub(crate) fn speak(&self) -> Option<u64> {
         let now = millis(self.started.elapsed());
         let due = |next| (now >= next).then_some(now + self.pause_ms);
-        let may_speak = self.next_ms.fetch_update(Ordering::Relaxed, Ordering::Relaxed, due).is_ok();
+        let may_speak = self
+            .next_ms
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, due)
+            .is_ok();
         if may_speak {
             Some(self.unsaid.swap(0, Ordering::Relaxed))
         } else {
@@ -44,6 +47,8 @@ fn millis(duration: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     #[test]

@@ -18,7 +18,11 @@ impl TraceId {
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         let mut sent = headers.get_all(TRACEPARENT);
         match (sent.next(), sent.next()) {
-            (Some(value), None) => value.to_str().ok().and_then(parse).unwrap_or_else(Self::random),
+            (Some(value), None) => value
+                .to_str()
+                .ok()
+                .and_then(parse)
+                .unwrap_or_else(Self::random),
             _ => Self::random(),
         }
     }
@@ -60,6 +64,8 @@ fn hex(text: &str, digits: usize) -> Option<u128> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";

@@ -160,8 +160,10 @@ fn notification(order: OrderId, nth: u64) -> Notification {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    let orders: u64 = std::env::args().nth(1).map_or(200_000, |arg| arg.parse().unwrap());
-    let dir = tempfile::tempdir_in(".").unwrap();
+    let orders: u64 = std::env::args()
+        .nth(1)
+        .map_or(200_000, |arg| arg.parse().unwrap());
+    let dir = tempfile::tempdir_in("target").unwrap();
     let topology = Topology::uniform(SHARDS);
     let store = SqliteStore::open(dir.path(), &topology, OpenMode::CreateIfMissing)
         .await

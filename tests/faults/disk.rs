@@ -71,8 +71,7 @@ async fn commits_that_fail_under_load_refuse_what_was_in_flight_and_invent_nothi
 
 #[cfg(feature = "fault-injection")]
 #[tokio::test]
-async fn while_the_disk_is_full_orders_are_put_off_and_reading_goes_on_and_then_service_resumes_by_itself()
- {
+async fn a_full_disk_puts_orders_off_while_reading_goes_on_and_service_resumes_by_itself() {
     let shop = Shop::open().await;
     let lantern = shop.admin().product("LANTERN", 100).await;
     let anna = shop.customer("anna").await;

@@ -50,10 +50,14 @@ impl HistoryForm {
 
 /// Whether `text/event-stream` is named in `Accept`, and not with a quality of zero. A wildcard means JSON.
 fn wants_stream(headers: &HeaderMap) -> bool {
-    let lines = headers.get_all(header::ACCEPT).filter_map(|line| line.to_str().ok());
+    let lines = headers
+        .get_all(header::ACCEPT)
+        .filter_map(|line| line.to_str().ok());
     lines.flat_map(|line| line.split(',')).any(|range| {
         let mut parts = range.split(';').map(str::trim);
-        let is_stream = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("text/event-stream"));
+        let is_stream = parts
+            .next()
+            .is_some_and(|name| name.eq_ignore_ascii_case("text/event-stream"));
         is_stream && !parts.any(|part| matches!(part, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
     })
 }
@@ -69,6 +73,8 @@ impl FromRequest for HistoryForm {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use actix_web::http::header::{HeaderName, HeaderValue};
 
     use super::*;
@@ -77,18 +83,38 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.append(header::ACCEPT, HeaderValue::from_static(accept));
         if let Some(last) = last {
-            headers.append(HeaderName::from_static(LAST_EVENT_ID), HeaderValue::from_static(last));
+            headers.append(
+                HeaderName::from_static(LAST_EVENT_ID),
+                HeaderValue::from_static(last),
+            );
         }
         HistoryForm::read(&headers)
     }
 
     #[test]
     fn a_stream_is_asked_for_by_name() {
-        for accept in ["", "*/*", "application/json", "text/event-stream;q=0", "text/html"] {
-            assert_eq!(form(accept, Some("x")).unwrap(), HistoryForm::Json, "{accept}");
+        for accept in [
+            "",
+            "*/*",
+            "application/json",
+            "text/event-stream;q=0",
+            "text/html",
+        ] {
+            assert_eq!(
+                form(accept, Some("x")).unwrap(),
+                HistoryForm::Json,
+                "{accept}"
+            );
         }
-        for accept in ["text/event-stream", "application/json, Text/Event-Stream;q=0.5"] {
-            assert_eq!(form(accept, None).unwrap(), HistoryForm::Stream { after_seq: 0 }, "{accept}");
+        for accept in [
+            "text/event-stream",
+            "application/json, Text/Event-Stream;q=0.5",
+        ] {
+            assert_eq!(
+                form(accept, None).unwrap(),
+                HistoryForm::Stream { after_seq: 0 },
+                "{accept}"
+            );
         }
     }
 

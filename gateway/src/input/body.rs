@@ -93,7 +93,9 @@ fn is_json(headers: &HeaderMap) -> bool {
         return false;
     };
     let mut parts = media_type.split(';').map(str::trim);
-    parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"))
+    parts
+        .next()
+        .is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"))
         && parts.filter(|part| !part.is_empty()).all(is_utf8_charset)
 }
 
@@ -140,7 +142,10 @@ pub(crate) fn parse<T: FromBody>(body: &[u8]) -> Result<T, Problem> {
     }
     let text = std::str::from_utf8(body).map_err(|error| {
         let at = error.valid_up_to();
-        Problem::new(Code::InvalidUtf8, format!("the body stops being UTF-8 at byte {at}"))
+        Problem::new(
+            Code::InvalidUtf8,
+            format!("the body stops being UTF-8 at byte {at}"),
+        )
     })?;
     let tree = Tree::parse(text).map_err(|error| syntax(text, &error))?;
     let faults = Faults::default();
@@ -171,7 +176,10 @@ fn syntax(text: &str, error: &serde_json::Error) -> Problem {
 }
 
 fn too_large(limit: usize) -> Problem {
-    Problem::new(Code::BodyTooLarge, format!("a body may have at most {limit} bytes"))
+    Problem::new(
+        Code::BodyTooLarge,
+        format!("a body may have at most {limit} bytes"),
+    )
 }
 
 fn too_slow() -> Problem {
@@ -183,11 +191,16 @@ fn too_slow() -> Problem {
 }
 
 fn cut_off(_: actix_web::error::PayloadError) -> Problem {
-    Problem::new(Code::BadRequest, "the body ended early or was framed wrongly")
+    Problem::new(
+        Code::BadRequest,
+        "the body ended early or was framed wrongly",
+    )
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use actix_web::http::header::{HeaderName, HeaderValue};
 
     use super::*;
@@ -225,7 +238,10 @@ mod tests {
         let json = (header::CONTENT_TYPE, "application/json");
         assert!(!is_json(&headers(&[])));
         assert!(!is_json(&headers(&[json.clone(), json.clone()])));
-        assert!(!is_json(&headers(&[json, (header::CONTENT_ENCODING, "gzip")])));
+        assert!(!is_json(&headers(&[
+            json,
+            (header::CONTENT_ENCODING, "gzip")
+        ])));
     }
 
     struct Anything;
@@ -262,6 +278,9 @@ mod tests {
     #[test]
     fn a_deep_body_is_refused() {
         let body = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
-        assert_eq!(parse::<Anything>(body.as_bytes()).err().unwrap().code(), Code::InvalidJson);
+        assert_eq!(
+            parse::<Anything>(body.as_bytes()).err().unwrap().code(),
+            Code::InvalidJson
+        );
     }
 }

@@ -138,12 +138,17 @@ impl<'a> Object<'a> {
     ) -> Option<T> {
         match self.find(name) {
             Some(field) => read(field),
-            None => self.child(name, self.place.tree).refuse(FaultCode::Required, "is missing"),
+            None => self
+                .child(name, self.place.tree)
+                .refuse(FaultCode::Required, "is missing"),
         }
     }
 
     /// A field that may be missing: `Some(None)` if it is.
-    #[expect(clippy::option_option, reason = "the outer one says whether it could be read")]
+    #[expect(
+        clippy::option_option,
+        reason = "the outer one says whether it could be read"
+    )]
     pub(crate) fn optional<T>(
         &mut self,
         name: &'static str,
@@ -156,7 +161,10 @@ impl<'a> Object<'a> {
     }
 
     /// A field that may be missing or null.
-    #[expect(clippy::option_option, reason = "the outer one says whether it could be read")]
+    #[expect(
+        clippy::option_option,
+        reason = "the outer one says whether it could be read"
+    )]
     pub(crate) fn nullable<T>(
         &mut self,
         name: &'static str,
@@ -220,15 +228,23 @@ fn escaped(name: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
-    fn faults<T>(text: &str, read: impl FnOnce(Field<'_>) -> Option<T>) -> Vec<(String, FaultCode)> {
+    fn faults<T>(
+        text: &str,
+        read: impl FnOnce(Field<'_>) -> Option<T>,
+    ) -> Vec<(String, FaultCode)> {
         let faults = Faults::default();
         let tree = Tree::parse(text).unwrap();
         let value = read(Field::root(&tree, &faults, false));
         match faults.judge(value) {
             Ok(_) => Vec::new(),
-            Err(faults) => faults.into_iter().map(|fault| (fault.pointer, fault.code)).collect(),
+            Err(faults) => faults
+                .into_iter()
+                .map(|fault| (fault.pointer, fault.code))
+                .collect(),
         }
     }
 
@@ -249,7 +265,10 @@ mod tests {
             ("null", vec![("", WrongType)]),
             ("[]", vec![("", WrongType)]),
             ("{}", vec![("/x", Required)]),
-            (r#"{"x":0,"y":"1","z":1}"#, vec![("/x", OutOfRange), ("/y", WrongType), ("/z", UnknownField)]),
+            (
+                r#"{"x":0,"y":"1","z":1}"#,
+                vec![("/x", OutOfRange), ("/y", WrongType), ("/z", UnknownField)],
+            ),
             (r#"{"x":1,"x":1}"#, vec![("/x", Duplicate)]),
             (r#"{"x":1,"y":null}"#, vec![("/y", WrongType)]),
             (r#"{"x":1,"a/b~":1}"#, vec![("/a~1b~0", UnknownField)]),
@@ -286,7 +305,9 @@ mod tests {
 
     #[test]
     fn the_number_of_faults_is_bounded() {
-        let fields: Vec<String> = (0..1_000).map(|number| format!(r#""f{number}":1"#)).collect();
+        let fields: Vec<String> = (0..1_000)
+            .map(|number| format!(r#""f{number}":1"#))
+            .collect();
         let found = faults(&format!("{{{}}}", fields.join(",")), point);
         assert_eq!(found.len(), 100);
     }

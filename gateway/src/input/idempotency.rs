@@ -40,12 +40,18 @@ impl Key {
             return Ok(Self(None));
         };
         if sent.next().is_some() {
-            return Err(Problem::invalid_at(POINTER, FaultCode::Duplicate, "is there more than once"));
+            return Err(Problem::invalid_at(
+                POINTER,
+                FaultCode::Duplicate,
+                "is there more than once",
+            ));
         }
         let bytes = value.as_bytes();
         let is_visible = bytes.iter().all(u8::is_ascii_graphic);
         match std::str::from_utf8(bytes) {
-            Ok(text) if is_visible && (1..=KEY_LENGTH_MAX).contains(&text.len()) => Ok(Self(Some(text.into()))),
+            Ok(text) if is_visible && (1..=KEY_LENGTH_MAX).contains(&text.len()) => {
+                Ok(Self(Some(text.into())))
+            }
             _ => Err(Problem::invalid_at(
                 POINTER,
                 FaultCode::InvalidFormat,
@@ -116,6 +122,8 @@ fn fingerprint(request: &impl Canonical) -> [u8; 16] {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use actix_web::http::header::{HeaderName, HeaderValue};
     use domain::Quantity;
 
@@ -124,7 +132,10 @@ mod tests {
     fn read(values: &[&[u8]]) -> Result<Option<Arc<str>>, Problem> {
         let mut headers = HeaderMap::new();
         for value in values {
-            headers.append(HeaderName::from_static(HEADER), HeaderValue::from_bytes(value).unwrap());
+            headers.append(
+                HeaderName::from_static(HEADER),
+                HeaderValue::from_bytes(value).unwrap(),
+            );
         }
         Key::read(&headers).map(|key| key.0)
     }
@@ -134,7 +145,13 @@ mod tests {
         assert_eq!(read(&[]).unwrap(), None);
         assert_eq!(read(&[b"order-1"]).unwrap().as_deref(), Some("order-1"));
         assert!(read(&["k".repeat(255).as_bytes()]).is_ok());
-        for bad in [&b""[..], b"a b", b"a\tb", "schlüssel".as_bytes(), "k".repeat(256).as_bytes()] {
+        for bad in [
+            &b""[..],
+            b"a b",
+            b"a\tb",
+            "schlüssel".as_bytes(),
+            "k".repeat(256).as_bytes(),
+        ] {
             let problem = read(&[bad]).unwrap_err();
             assert!(format!("{problem:?}").contains(POINTER), "{problem:?}");
         }
@@ -166,7 +183,11 @@ mod tests {
     #[test]
     fn different_requests_have_different_fingerprints() {
         let base = fingerprint(&vec![line(7, 2), line(8, 1)]);
-        for other in [vec![line(8, 1), line(7, 2)], vec![line(7, 2)], vec![line(7, 2), line(8, 2)]] {
+        for other in [
+            vec![line(8, 1), line(7, 2)],
+            vec![line(7, 2)],
+            vec![line(7, 2), line(8, 2)],
+        ] {
             assert_ne!(fingerprint(&other), base);
         }
     }

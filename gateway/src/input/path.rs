@@ -40,7 +40,11 @@ impl<K: PathId> FromRequest for Id<K> {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let id = request.match_info().get("id").and_then(number).and_then(K::of);
+        let id = request
+            .match_info()
+            .get("id")
+            .and_then(number)
+            .and_then(K::of);
         ready(id.map(Self).ok_or_else(|| Problem::not_found(K::WHAT)))
     }
 }
@@ -53,12 +57,26 @@ pub(crate) fn number(text: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     #[test]
     fn a_number_has_one_form() {
         assert_eq!(number("17"), Some(17));
-        for text in ["", "0", "017", "+17", "-17", "1.0", "1e3", " 17", "0x11", "18446744073709551616", "١٧"] {
+        for text in [
+            "",
+            "0",
+            "017",
+            "+17",
+            "-17",
+            "1.0",
+            "1e3",
+            " 17",
+            "0x11",
+            "18446744073709551616",
+            "١٧",
+        ] {
             assert_eq!(number(text), None, "{text}");
         }
     }

@@ -48,7 +48,9 @@ impl Prefer {
 
     fn of(headers: &HeaderMap) -> Self {
         let mut prefer = Self::default();
-        let lines = headers.get_all("prefer").filter_map(|line| line.to_str().ok());
+        let lines = headers
+            .get_all("prefer")
+            .filter_map(|line| line.to_str().ok());
         for preference in lines.flat_map(|line| line.split(',')) {
             // Parameters after a semicolon belong to preferences that nobody has defined.
             let token = preference.split(';').next().unwrap_or_default();
@@ -85,6 +87,8 @@ impl FromRequest for Prefer {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use actix_web::http::header::HeaderName;
 
     use super::*;
@@ -92,10 +96,15 @@ mod tests {
     fn prefer(lines: &[&'static str]) -> (u64, Option<String>) {
         let mut headers = HeaderMap::new();
         for line in lines {
-            headers.append(HeaderName::from_static("prefer"), HeaderValue::from_static(line));
+            headers.append(
+                HeaderName::from_static("prefer"),
+                HeaderValue::from_static(line),
+            );
         }
         let prefer = Prefer::of(&headers);
-        let applied = prefer.applied().map(|value| value.to_str().unwrap().to_owned());
+        let applied = prefer
+            .applied()
+            .map(|value| value.to_str().unwrap().to_owned());
         (prefer.wait().as_secs(), applied)
     }
 
@@ -111,17 +120,39 @@ mod tests {
             (&["wait=31"], 30, Some("wait=30")),
             (&["wait=99999999999999999999"], 30, Some("wait=30")),
             (&["wait=3; foo=bar, return=minimal"], 3, Some("wait=3")),
-            (&["respond-async, wait=10"], 10, Some("respond-async, wait=10")),
+            (
+                &["respond-async, wait=10"],
+                10,
+                Some("respond-async, wait=10"),
+            ),
             (&["wait=3", "wait=4"], 3, Some("wait=3")),
-            (&["return=minimal", "respond-async"], 0, Some("respond-async")),
+            (
+                &["return=minimal", "respond-async"],
+                0,
+                Some("respond-async"),
+            ),
         ] {
-            assert_eq!(prefer(lines), (wait, applied.map(str::to_owned)), "{lines:?}");
+            assert_eq!(
+                prefer(lines),
+                (wait, applied.map(str::to_owned)),
+                "{lines:?}"
+            );
         }
     }
 
     #[test]
     fn what_is_malformed_is_ignored() {
-        for line in ["", "wait", "wait=", "wait=-1", "wait=+1", "wait=1.5", "wait=soon", ",,;=,", "handling=strict"] {
+        for line in [
+            "",
+            "wait",
+            "wait=",
+            "wait=-1",
+            "wait=+1",
+            "wait=1.5",
+            "wait=soon",
+            ",,;=,",
+            "handling=strict",
+        ] {
             assert_eq!(prefer(&[line]), (5, None), "{line}");
         }
     }

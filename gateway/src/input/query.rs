@@ -66,7 +66,10 @@ impl Pairs {
     }
 
     /// A parameter that may be missing: `Some(None)` if it is.
-    #[expect(clippy::option_option, reason = "the outer one says whether it could be read")]
+    #[expect(
+        clippy::option_option,
+        reason = "the outer one says whether it could be read"
+    )]
     pub(crate) fn take<T>(
         &mut self,
         name: &'static str,
@@ -79,7 +82,8 @@ impl Pairs {
         match read(value) {
             Ok(value) => Some(Some(value)),
             Err((code, detail)) => {
-                self.faults.note(Fault::new(format!("?{name}"), code, detail));
+                self.faults
+                    .note(Fault::new(format!("?{name}"), code, detail));
                 None
             }
         }
@@ -87,15 +91,23 @@ impl Pairs {
 
     /// `limit`: rows of a page.
     pub(crate) fn limit(&mut self) -> Option<usize> {
-        let limit = self.take("limit", |text| match path::number(text).map(usize::try_from) {
-            Some(Ok(limit @ 1..=LIMIT_MAX)) => Ok(limit),
-            _ => Err((FaultCode::OutOfRange, format!("must be an integer from 1 to {LIMIT_MAX}").into())),
+        let limit = self.take("limit", |text| {
+            match path::number(text).map(usize::try_from) {
+                Some(Ok(limit @ 1..=LIMIT_MAX)) => Ok(limit),
+                _ => Err((
+                    FaultCode::OutOfRange,
+                    format!("must be an integer from 1 to {LIMIT_MAX}").into(),
+                )),
+            }
         })?;
         Some(limit.unwrap_or(LIMIT_DEFAULT))
     }
 
     /// `cursor`: where the page before ended.
-    #[expect(clippy::option_option, reason = "the outer one says whether it could be read")]
+    #[expect(
+        clippy::option_option,
+        reason = "the outer one says whether it could be read"
+    )]
     pub(crate) fn cursor<P: Position>(&mut self) -> Option<Option<P>> {
         self.take("cursor", |text| {
             let detail = "must be the next_cursor of a page of this list; begin again without one";
@@ -104,32 +116,47 @@ impl Pairs {
     }
 
     /// A text to search for. An empty one looks for nothing.
-    #[expect(clippy::option_option, reason = "the outer one says whether it could be read")]
+    #[expect(
+        clippy::option_option,
+        reason = "the outer one says whether it could be read"
+    )]
     pub(crate) fn search(&mut self, name: &'static str) -> Option<Option<String>> {
         let found = self.take(name, |text| plain(text, SEARCH_LENGTH_MAX))?;
         Some(found.filter(|text| !text.is_empty()))
     }
 
     /// A name to filter by.
-    #[expect(clippy::option_option, reason = "the outer one says whether it could be read")]
+    #[expect(
+        clippy::option_option,
+        reason = "the outer one says whether it could be read"
+    )]
     pub(crate) fn name(&mut self, name: &'static str) -> Option<Option<String>> {
         self.take(name, |text| plain(text, FILTER_LENGTH_MAX))
     }
 
     /// A user to filter by.
-    #[expect(clippy::option_option, reason = "the outer one says whether it could be read")]
+    #[expect(
+        clippy::option_option,
+        reason = "the outer one says whether it could be read"
+    )]
     pub(crate) fn user(&mut self, name: &'static str) -> Option<Option<UserId>> {
         self.take(name, |text| id(path::number(text).and_then(UserId::new)))
     }
 
     /// An order to filter by.
-    #[expect(clippy::option_option, reason = "the outer one says whether it could be read")]
+    #[expect(
+        clippy::option_option,
+        reason = "the outer one says whether it could be read"
+    )]
     pub(crate) fn order(&mut self, name: &'static str) -> Option<Option<OrderId>> {
         self.take(name, |text| id(path::number(text).and_then(OrderId::new)))
     }
 
     /// A point in time, RFC 3339.
-    #[expect(clippy::option_option, reason = "the outer one says whether it could be read")]
+    #[expect(
+        clippy::option_option,
+        reason = "the outer one says whether it could be read"
+    )]
     pub(crate) fn time(&mut self, name: &'static str) -> Option<Option<Timestamp>> {
         self.take(name, |text| {
             let detail = "must be a time of RFC 3339 such as 2025-01-31T09:30:00Z";
@@ -152,14 +179,18 @@ impl Pairs {
         let mut seen = BTreeSet::new();
         for (name, _) in &self.pairs {
             let fault = if !self.asked.contains(&name.as_str()) {
-                Some((FaultCode::UnknownParameter, "is not a parameter of this request"))
+                Some((
+                    FaultCode::UnknownParameter,
+                    "is not a parameter of this request",
+                ))
             } else if !seen.insert(name) {
                 Some((FaultCode::Duplicate, "is there more than once"))
             } else {
                 None
             };
             if let Some((code, detail)) = fault {
-                self.faults.note(Fault::new(format!("?{name}"), code, detail));
+                self.faults
+                    .note(Fault::new(format!("?{name}"), code, detail));
             }
         }
         self.faults
@@ -167,21 +198,32 @@ impl Pairs {
 }
 
 fn id<T>(id: Option<T>) -> Result<T, (FaultCode, Cow<'static, str>)> {
-    id.ok_or((FaultCode::OutOfRange, "must be an id: an integer from 1 to below 2^53".into()))
+    id.ok_or((
+        FaultCode::OutOfRange,
+        "must be an id: an integer from 1 to below 2^53".into(),
+    ))
 }
 
 fn plain(text: &str, length_max: usize) -> Result<String, (FaultCode, Cow<'static, str>)> {
     if text.chars().count() > length_max {
-        return Err((FaultCode::TooLong, format!("may have at most {length_max} characters").into()));
+        return Err((
+            FaultCode::TooLong,
+            format!("may have at most {length_max} characters").into(),
+        ));
     }
     if text.contains(char::is_control) {
-        return Err((FaultCode::InvalidFormat, "may not have control characters".into()));
+        return Err((
+            FaultCode::InvalidFormat,
+            "may not have control characters".into(),
+        ));
     }
     Ok(text.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     #[derive(Debug, PartialEq)]
@@ -215,7 +257,10 @@ mod tests {
         };
         for (query, sample) in [
             ("", expected(50, None, false)),
-            ("limit=200&q=a%20b+c&stuck=true", expected(200, Some("a b c"), true)),
+            (
+                "limit=200&q=a%20b+c&stuck=true",
+                expected(200, Some("a b c"), true),
+            ),
             ("q=", expected(50, None, false)),
             ("&&limit=1&", expected(1, None, false)),
         ] {
@@ -239,9 +284,17 @@ mod tests {
             ("page=2", "?page", "UnknownParameter"),
         ] {
             let told = refused(query);
-            assert!(told.contains(&format!("{pointer:?}")) && told.contains(code), "{query}: {told}");
+            assert!(
+                told.contains(&format!("{pointer:?}")) && told.contains(code),
+                "{query}: {told}"
+            );
         }
         let told = refused("limit=0&page=2&stuck=x");
-        assert!(["?limit", "?page", "?stuck"].iter().all(|place| told.contains(place)), "{told}");
+        assert!(
+            ["?limit", "?page", "?stuck"]
+                .iter()
+                .all(|place| told.contains(place)),
+            "{told}"
+        );
     }
 }

@@ -26,7 +26,10 @@ pub(crate) fn username(field: Field<'_>) -> Option<Username> {
     let text = field.text()?;
     text.parse().ok().or_else(|| {
         length(&field, text, Username::LENGTH_MIN..=Username::LENGTH_MAX)?;
-        field.refuse(FaultCode::InvalidFormat, "may have characters of A-Z a-z 0-9 . _ @ - only")
+        field.refuse(
+            FaultCode::InvalidFormat,
+            "may have characters of A-Z a-z 0-9 . _ @ - only",
+        )
     })
 }
 
@@ -44,7 +47,9 @@ pub(crate) fn email(field: Field<'_>) -> Option<Arc<str>> {
     length(&field, text, 1..=EMAIL_LENGTH_MAX)?;
     let is_plain = !text.contains(|c: char| c.is_whitespace() || c.is_control());
     match text.split_once('@') {
-        Some((local, host)) if is_plain && !local.is_empty() && !host.is_empty() && !host.contains('@') => {
+        Some((local, host))
+            if is_plain && !local.is_empty() && !host.is_empty() && !host.contains('@') =>
+        {
             Some(text.into())
         }
         _ => field.refuse(FaultCode::InvalidFormat, "must be an e-mail address"),
@@ -56,7 +61,10 @@ pub(crate) fn sku(field: Field<'_>) -> Option<Sku> {
     let text = field.text()?;
     text.parse().ok().or_else(|| {
         length(&field, text, 1..=Sku::LENGTH_MAX)?;
-        field.refuse(FaultCode::InvalidFormat, "may have characters of A-Z a-z 0-9 . _ - only")
+        field.refuse(
+            FaultCode::InvalidFormat,
+            "may have characters of A-Z a-z 0-9 . _ - only",
+        )
     })
 }
 

@@ -105,11 +105,14 @@ impl<'de> Visitor<'de> for TreeVisitor {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     #[test]
     fn a_tree_keeps_what_was_written() {
-        let tree = Tree::parse(r#"{"a":[1,-1,1.0,9223372036854775808,null,true,"t"],"a":{}}"#).unwrap();
+        let tree =
+            Tree::parse(r#"{"a":[1,-1,1.0,9223372036854775808,null,true,"t"],"a":{}}"#).unwrap();
         let items = vec![
             Tree::Integer(1),
             Tree::Integer(-1),

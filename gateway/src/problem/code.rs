@@ -61,6 +61,7 @@ pub(crate) enum Code {
 
 impl Code {
     /// All of them, by status.
+    #[cfg(test)]
     pub(crate) const ALL: [Self; 26] = [
         Self::BadRequest,
         Self::InvalidJson,
@@ -129,48 +130,106 @@ impl Code {
         match self {
             Self::BadRequest => ("bad_request", S::BAD_REQUEST, "The request is malformed"),
             Self::InvalidJson => ("invalid_json", S::BAD_REQUEST, "The body is not valid JSON"),
-            Self::InvalidUtf8 => ("invalid_utf8", S::BAD_REQUEST, "The body is not valid UTF-8"),
-            Self::Unauthorized => ("unauthorized", S::UNAUTHORIZED, "A valid access token is needed"),
-            Self::TokenExpired => ("token_expired", S::UNAUTHORIZED, "The access token has expired"),
-            Self::InvalidCredentials => {
-                ("invalid_credentials", S::UNAUTHORIZED, "The username or the password is wrong")
-            }
-            Self::InvalidRefreshToken => {
-                ("invalid_refresh_token", S::UNAUTHORIZED, "The refresh token is not valid")
-            }
+            Self::InvalidUtf8 => (
+                "invalid_utf8",
+                S::BAD_REQUEST,
+                "The body is not valid UTF-8",
+            ),
+            Self::Unauthorized => (
+                "unauthorized",
+                S::UNAUTHORIZED,
+                "A valid access token is needed",
+            ),
+            Self::TokenExpired => (
+                "token_expired",
+                S::UNAUTHORIZED,
+                "The access token has expired",
+            ),
+            Self::InvalidCredentials => (
+                "invalid_credentials",
+                S::UNAUTHORIZED,
+                "The username or the password is wrong",
+            ),
+            Self::InvalidRefreshToken => (
+                "invalid_refresh_token",
+                S::UNAUTHORIZED,
+                "The refresh token is not valid",
+            ),
             Self::Forbidden => ("forbidden", S::FORBIDDEN, "Not allowed"),
             Self::NotFound => ("not_found", S::NOT_FOUND, "Not found"),
-            Self::MethodNotAllowed => {
-                ("method_not_allowed", S::METHOD_NOT_ALLOWED, "The method is not allowed here")
-            }
-            Self::RequestTimeout => ("request_timeout", S::REQUEST_TIMEOUT, "The body took too long to arrive"),
+            Self::MethodNotAllowed => (
+                "method_not_allowed",
+                S::METHOD_NOT_ALLOWED,
+                "The method is not allowed here",
+            ),
+            Self::RequestTimeout => (
+                "request_timeout",
+                S::REQUEST_TIMEOUT,
+                "The body took too long to arrive",
+            ),
             Self::UsernameTaken => ("username_taken", S::CONFLICT, "The username is taken"),
             Self::SkuTaken => ("sku_taken", S::CONFLICT, "The SKU is taken"),
-            Self::InsufficientStock => ("insufficient_stock", S::CONFLICT, "There is not enough stock"),
+            Self::InsufficientStock => (
+                "insufficient_stock",
+                S::CONFLICT,
+                "There is not enough stock",
+            ),
             Self::OutOfStock => ("out_of_stock", S::CONFLICT, "Out of stock"),
-            Self::CurrencyMismatch => ("currency_mismatch", S::CONFLICT, "More than one currency in one order"),
+            Self::CurrencyMismatch => (
+                "currency_mismatch",
+                S::CONFLICT,
+                "More than one currency in one order",
+            ),
             Self::Expired => ("expired", S::CONFLICT, "The order was given up"),
-            Self::NotCancellable => ("not_cancellable", S::CONFLICT, "The order cannot be cancelled"),
-            Self::ParkedNotFirst => ("parked_not_first", S::CONFLICT, "Another parked command comes first"),
-            Self::ParkedFailedAgain => ("parked_failed_again", S::CONFLICT, "The parked command failed again"),
-            Self::BodyTooLarge => ("body_too_large", S::PAYLOAD_TOO_LARGE, "The body is too large"),
-            Self::UnsupportedMediaType => {
-                ("unsupported_media_type", S::UNSUPPORTED_MEDIA_TYPE, "The body must be application/json")
-            }
-            Self::ValidationFailed => ("validation_failed", S::UNPROCESSABLE_ENTITY, "The request is not valid"),
+            Self::NotCancellable => (
+                "not_cancellable",
+                S::CONFLICT,
+                "The order cannot be cancelled",
+            ),
+            Self::ParkedNotFirst => (
+                "parked_not_first",
+                S::CONFLICT,
+                "Another parked command comes first",
+            ),
+            Self::ParkedFailedAgain => (
+                "parked_failed_again",
+                S::CONFLICT,
+                "The parked command failed again",
+            ),
+            Self::BodyTooLarge => (
+                "body_too_large",
+                S::PAYLOAD_TOO_LARGE,
+                "The body is too large",
+            ),
+            Self::UnsupportedMediaType => (
+                "unsupported_media_type",
+                S::UNSUPPORTED_MEDIA_TYPE,
+                "The body must be application/json",
+            ),
+            Self::ValidationFailed => (
+                "validation_failed",
+                S::UNPROCESSABLE_ENTITY,
+                "The request is not valid",
+            ),
             Self::IdempotencyKeyReused => (
                 "idempotency_key_reused",
                 S::UNPROCESSABLE_ENTITY,
                 "The idempotency key was used with another request",
             ),
             Self::Internal => ("internal", S::INTERNAL_SERVER_ERROR, "Something went wrong"),
-            Self::Unavailable => ("unavailable", S::SERVICE_UNAVAILABLE, "Not available at the moment"),
+            Self::Unavailable => (
+                "unavailable",
+                S::SERVICE_UNAVAILABLE,
+                "Not available at the moment",
+            ),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use std::collections::HashSet;
 
     use super::*;

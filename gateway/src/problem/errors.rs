@@ -45,7 +45,9 @@ impl From<TokenError> for Problem {
 impl From<AuthError> for Problem {
     fn from(error: AuthError) -> Self {
         match error {
-            AuthError::UsernameTaken => Self::new(Code::UsernameTaken, "another user has this name"),
+            AuthError::UsernameTaken => {
+                Self::new(Code::UsernameTaken, "another user has this name")
+            }
             AuthError::InvalidCredentials => Self::new(
                 Code::InvalidCredentials,
                 "there is no such user, or the password is another",

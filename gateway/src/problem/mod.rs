@@ -21,7 +21,7 @@ use actix_web::{
 
 pub(crate) use code::Code;
 pub(crate) use fault::{Fault, FaultCode, Faults};
-pub(crate) use render::{Form, ProblemBody, render};
+pub(crate) use render::{Form, NotReadyBody, PROBLEM_JSON, ProblemBody, RefusalBody, render};
 
 use crate::{dto, trace::TraceId};
 
@@ -132,7 +132,11 @@ impl Problem {
 
 /// The place of a fault, for people.
 fn place(pointer: &str) -> &str {
-    if pointer.is_empty() { "the body" } else { pointer }
+    if pointer.is_empty() {
+        "the body"
+    } else {
+        pointer
+    }
 }
 
 impl fmt::Debug for Problem {
@@ -174,6 +178,10 @@ impl fmt::Display for Panicked {
 
 impl ResponseError for Panicked {
     fn error_response(&self) -> HttpResponse {
-        render(&Problem::internal(self.to_string()), TraceId::random(), Form::Problem)
+        render(
+            &Problem::internal(self.to_string()),
+            TraceId::random(),
+            Form::Problem,
+        )
     }
 }

@@ -1,5 +1,7 @@
 //! The two forms of an error: RFC 9457, and that of the demo which this project replaces.
 
+use std::borrow::Cow;
+
 use actix_web::{
     HttpResponse, HttpResponseBuilder,
     http::header::{self, HeaderValue},
@@ -56,6 +58,26 @@ pub(crate) struct ProblemBody<'a> {
     more: Option<&'a More>,
 }
 
+/// The problem of an order that was refused.
+#[derive(Serialize, ToSchema)]
+#[schema(as = OrderRefusedProblem)]
+pub(crate) struct RefusalBody<'a> {
+    #[serde(flatten)]
+    problem: ProblemBody<'a>,
+    #[serde(flatten)]
+    refusal: dto::Refusal,
+}
+
+/// The problem of a program that is not ready.
+#[derive(Serialize, ToSchema)]
+#[schema(as = NotReadyProblem)]
+pub(crate) struct NotReadyBody<'a> {
+    #[serde(flatten)]
+    problem: ProblemBody<'a>,
+    #[serde(flatten)]
+    readiness: dto::Readiness,
+}
+
 /// The answer that tells of a problem.
 pub(crate) fn render(problem: &Problem, trace: TraceId, form: Form) -> HttpResponse {
     let parts = &problem.0;
@@ -70,16 +92,23 @@ pub(crate) fn render(problem: &Problem, trace: TraceId, form: Form) -> HttpRespo
         Form::Problem => problem_json(&mut answer, problem, trace),
         Form::Legacy => answer.json(dto::legacy::Error {
             status: code.status().as_u16(),
-            error: parts.detail.clone(),
+            error: legacy_text(problem),
         }),
     }
 }
 
-fn problem_json(answer: &mut HttpResponseBuilder, problem: &Problem, trace: TraceId) -> HttpResponse {
+fn problem_json(
+    answer: &mut HttpResponseBuilder,
+    problem: &Problem,
+    trace: TraceId,
+) -> HttpResponse {
     let parts = &problem.0;
     let code = parts.code;
     if let Some(challenge) = challenge(code) {
-        answer.insert_header((header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge)));
+        answer.insert_header((
+            header::WWW_AUTHENTICATE,
+            HeaderValue::from_static(challenge),
+        ));
     }
     answer.insert_header((header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON)));
     answer.json(ProblemBody {
@@ -93,6 +122,19 @@ fn problem_json(answer: &mut HttpResponseBuilder, problem: &Problem, trace: Trac
         retryable: code.is_retryable(),
         more: parts.more.as_ref(),
     })
+}
+
+/// One line that says it all: this form has no place for more.
+fn legacy_text(problem: &Problem) -> Cow<'static, str> {
+    let faults = &problem.0.faults;
+    if faults.len() < 2 {
+        return problem.0.detail.clone();
+    }
+    let texts: Vec<String> = faults
+        .iter()
+        .map(|fault| format!("{}: {}", super::place(&fault.pointer), fault.detail))
+        .collect();
+    texts.join("; ").into()
 }
 
 /// What a 401 asks for, RFC 6750.

@@ -55,7 +55,7 @@ CREATE TABLE orders (
     state       BLOB    NOT NULL
 );
 
-CREATE INDEX orders_user ON orders (user_id, id);
+CREATE INDEX orders_user ON orders ((id >> 33), user_id, id);
 CREATE INDEX orders_unsettled ON orders (shard, deadline_ms) WHERE deadline_ms IS NOT NULL;
 -- Most orders are confirmed and are found without an index; the few others are not.
 CREATE INDEX orders_refused ON orders (status, id) WHERE deadline_ms IS NULL AND status <> 'confirmed';
@@ -100,7 +100,7 @@ CREATE TABLE notifications (
     UNIQUE (order_id, template)
 );
 
-CREATE INDEX notifications_user ON notifications (user_id, id);
+CREATE INDEX notifications_user ON notifications ((id >> 14), user_id, id);
 
 CREATE TABLE keys (
     domain        INTEGER NOT NULL,

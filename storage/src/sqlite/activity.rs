@@ -1,6 +1,6 @@
 //! [`ActivityLog`] on SQLite.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use async_trait::async_trait;
 use domain::ShardRef;
@@ -26,7 +26,7 @@ use crate::{ActivityEntry, ActivityLog, ActivityQuery, Level, NewActivity, Page,
 /// watermarks that were moved with them, so that they are read from the journals again. What nodes say of themselves
 /// has no source and is best effort.
 pub struct SqliteActivityLog {
-    writer: Writer,
+    writer: Arc<Writer>,
     readers: SqlitePool,
     entries: ManyRows,
     watermarks: ManyRows,

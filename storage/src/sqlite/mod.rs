@@ -13,6 +13,7 @@
 mod activity;
 mod activity_snapshot;
 mod bind;
+mod checkpoint;
 mod columns;
 mod commit;
 mod decode;

@@ -31,8 +31,6 @@ const WRITER_CACHE_KIB: u32 = 64 * 1024;
 const READER_CACHE_KIB: u32 = 8 * 1024;
 /// Prepared statements that a connection keeps; more than there are.
 const STATEMENTS: usize = 256;
-/// Pages of the write-ahead log after which a commit copies them into the database.
-const CHECKPOINT_PAGES: u32 = 4_000;
 /// Size to which the write-ahead log is cut when it starts anew, in bytes: a reader of a long snapshot makes it grow.
 const WAL_BYTES_KEPT: u32 = 64 * 1024 * 1024;
 
@@ -53,7 +51,7 @@ pub(super) fn writer_options(
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(synchronous)
         .pragma("cache_size", format!("-{WRITER_CACHE_KIB}"))
-        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES.to_string())
+        .pragma("wal_autocheckpoint", "0")
         .pragma("journal_size_limit", WAL_BYTES_KEPT.to_string())
 }
 

@@ -20,12 +20,12 @@ pub enum OpenMode {
 /// Journals and read models in one SQLite file, open for writing. The lock on its directory is held as long as it
 /// lives.
 pub struct SqliteStore {
-    pub(super) writer: Writer,
+    pub(super) writer: Arc<Writer>,
     pub(super) readers: SqlitePool,
     pub(super) statements: Statements,
     pub(super) topology: Topology,
     incarnation: u64,
-    _lock: Arc<File>,
+    _lock: File,
 }
 
 impl std::fmt::Debug for SqliteStore {
@@ -69,7 +69,7 @@ impl SqliteStore {
             statements: Statements::new(),
             topology: meta.topology,
             incarnation: meta.incarnation,
-            _lock: Arc::new(lock),
+            _lock: lock,
         })
     }
 

@@ -14,6 +14,7 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use super::{
     bind::Values,
+    checkpoint::Checkpoints,
     errors,
     fault::Faults,
     insert::{ManyRows, query_of},
@@ -25,6 +26,7 @@ pub(super) struct Writer {
     dir: PathBuf,
     slot: Mutex<Option<SqliteConnection>>,
     pub(super) faults: Faults,
+    pub(super) checkpoints: Checkpoints,
 }
 
 impl Writer {
@@ -32,26 +34,31 @@ impl Writer {
         options: SqliteConnectOptions,
         dir: PathBuf,
         connection: SqliteConnection,
-    ) -> Self {
-        Self {
+    ) -> Arc<Self> {
+        Arc::new(Self {
             options,
             dir,
             slot: Mutex::new(Some(connection)),
             faults: Faults::default(),
-        }
+            checkpoints: Checkpoints::default(),
+        })
+    }
+
+    /// How its connections are opened.
+    pub(super) const fn options(&self) -> &SqliteConnectOptions {
+        &self.options
     }
 
     /// Begins a transaction that writes. Waits for the one before it.
-    pub(super) async fn begin(&self) -> Result<WriteTransaction<'_>, StorageError> {
+    pub(super) async fn begin(self: &Arc<Self>) -> Result<WriteTransaction<'_>, StorageError> {
+        self.checkpoints.check()?;
         let mut slot = self.slot.lock().await;
-        let connection = match slot.take() {
-            Some(connection) => connection,
-            None => self.options.connect().await.map_err(|e| self.error(e))?,
-        };
+        let connection = self.take(&mut slot).await?;
         let mut transaction = WriteTransaction {
             writer: self,
             slot,
             connection: Some(connection),
+            rows: 0,
         };
         match transaction.open().await {
             Ok(()) => Ok(transaction),
@@ -60,6 +67,28 @@ impl Writer {
                 Err(error)
             }
         }
+    }
+
+    async fn take(
+        &self,
+        slot: &mut Option<SqliteConnection>,
+    ) -> Result<SqliteConnection, StorageError> {
+        match slot.take() {
+            Some(connection) => Ok(connection),
+            None => self.options.connect().await.map_err(|e| self.error(e)),
+        }
+    }
+
+    /// Does something with the connection while no transaction is under way.
+    pub(super) async fn between_transactions(
+        &self,
+        act: impl AsyncFnOnce(&mut SqliteConnection) -> Result<(), sqlx::Error>,
+    ) -> Result<(), StorageError> {
+        let mut slot = self.slot.lock().await;
+        let mut connection = self.take(&mut slot).await?;
+        act(&mut connection).await.map_err(|e| self.error(e))?;
+        *slot = Some(connection);
+        Ok(())
     }
 
     /// Closes the connection; the next transaction would open another.
@@ -72,16 +101,18 @@ impl Writer {
         }
     }
 
-    fn error(&self, error: sqlx::Error) -> StorageError {
+    /// What an error of a connection that writes means.
+    pub(super) fn error(&self, error: sqlx::Error) -> StorageError {
         errors::classify_write(error, &self.dir)
     }
 }
 
 /// A transaction under way. Dropped without an end it is rolled back, and the connection with it.
 pub(super) struct WriteTransaction<'a> {
-    writer: &'a Writer,
+    writer: &'a Arc<Writer>,
     slot: MutexGuard<'a, Option<SqliteConnection>>,
     connection: Option<SqliteConnection>,
+    rows: u64,
 }
 
 impl WriteTransaction<'_> {
@@ -112,11 +143,12 @@ impl WriteTransaction<'_> {
         arguments: SqliteArguments,
     ) -> Result<u64, StorageError> {
         let writer = self.writer;
-        query_of(sql, arguments)
+        let done = query_of(sql, arguments)
             .execute(self.connection()?)
             .await
-            .map(|done| done.rows_affected())
-            .map_err(|e| writer.error(e))
+            .map_err(|e| writer.error(e))?;
+        self.rows += done.rows_affected();
+        Ok(done.rows_affected())
     }
 
     /// Writes rows in as few statements as there can be. Returns how many were written.
@@ -150,6 +182,7 @@ impl WriteTransaction<'_> {
         match outcome {
             Ok(_) => {
                 *self.slot = self.connection.take();
+                Checkpoints::committed(writer, self.rows);
                 Ok(())
             }
             Err(error) => {

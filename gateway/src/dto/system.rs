@@ -1,0 +1,250 @@
+//! The shop itself.
+
+use actors::system::{
+    self, ActorKindStatus, ParkedStatus, ShardStatus, SystemStatus, WriterStatus,
+};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use domain::OrderId;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::Time;
+
+/// Whether the program lives.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Health {
+    /// Always `alive`.
+    #[schema(example = "alive")]
+    pub(crate) status: &'static str,
+}
+
+/// Whether requests can be served.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({"status": "ready", "phase": "serving", "shards_serving": 16, "shards_total": 16}))]
+pub(crate) struct Ready {
+    /// Always `ready`.
+    pub(crate) status: &'static str,
+    #[serde(flatten)]
+    pub(crate) readiness: Readiness,
+}
+
+/// What the program is doing and how many of its shards are served.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Readiness {
+    /// `starting`, `serving`, `recovering` or `stopping`.
+    #[schema(example = "serving")]
+    phase: &'static str,
+    /// Shards that are served.
+    shards_serving: usize,
+    /// Shards that there are.
+    shards_total: usize,
+}
+
+impl From<system::Readiness> for Readiness {
+    fn from(readiness: system::Readiness) -> Self {
+        Self {
+            phase: readiness.phase.as_str(),
+            shards_serving: readiness.shards_serving,
+            shards_total: readiness.shards_total,
+        }
+    }
+}
+
+/// Everything about the shop itself.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct System {
+    /// The nodes: in one process there is one.
+    nodes: Vec<Node>,
+    /// The shards and their owners.
+    shards: Vec<Shard>,
+    /// The actors by kind.
+    actors: Vec<ActorKind>,
+    /// Commands that were set aside because their handler kept failing, oldest first, the first 200.
+    parked: Vec<Parked>,
+}
+
+/// A process that hosts shards.
+#[derive(Serialize, ToSchema)]
+struct Node {
+    /// Its name.
+    name: String,
+    /// The program's version.
+    version: &'static str,
+    /// Since when it runs.
+    started_at: Time,
+    #[serde(flatten)]
+    readiness: Readiness,
+    /// The writer of its journals.
+    writer: Writer,
+}
+
+/// A journal writer.
+#[derive(Serialize, ToSchema)]
+struct Writer {
+    /// One more than the number of failed commits.
+    generation: u64,
+    /// Transactions since the start.
+    commits: u64,
+    /// Records since the start.
+    records: u64,
+    /// Entries that wait for the next transaction.
+    gathered: usize,
+}
+
+/// A shard.
+#[derive(Serialize, ToSchema)]
+struct Shard {
+    /// The domain: `auth`, `orders`, `products`, `notifications`.
+    domain: &'static str,
+    /// Which of the domain's shards, counted from zero.
+    shard: u16,
+    /// The node that serves it.
+    owner: String,
+    /// How often it was claimed.
+    epoch: u64,
+    /// Whether it is being served.
+    serving: bool,
+    /// Aggregates in memory, each an actor.
+    actors: usize,
+    /// Turns that have begun and are not committed.
+    turns_pending: usize,
+    /// Readings of a source's journal that were needed because a record was missing.
+    healings: u64,
+    /// Times the shard itself was restarted.
+    restarts: u64,
+}
+
+/// All actors of one kind.
+#[derive(Serialize, ToSchema)]
+struct ActorKind {
+    /// The kind.
+    #[schema(example = "order")]
+    kind: &'static str,
+    /// How many are in memory.
+    running: usize,
+    /// How often one of them was restarted.
+    restarts: u64,
+    /// Messages that fit the mailbox of one.
+    mailbox_capacity: usize,
+    /// The most messages found waiting in one of them, now.
+    mailbox_depth_max: usize,
+}
+
+/// A parked command.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ParkedCommand)]
+struct Parked {
+    /// By which it is retried or discarded.
+    #[schema(example = "products-17")]
+    id: String,
+    /// The domain of the shard that parked it.
+    domain: &'static str,
+    /// The shard that parked it.
+    shard: u16,
+    /// When.
+    parked_at: Time,
+    /// Where the record came from.
+    source: Source,
+    /// The aggregate that could not handle it.
+    aggregate_id: u64,
+    /// The order it is about; null if it is about none.
+    order_id: Option<u64>,
+    /// The type of the record.
+    #[serde(rename = "type")]
+    #[schema(example = "order.created.v1")]
+    event_type: String,
+    /// The record as it was sent, in Base64.
+    payload: String,
+    /// The last error.
+    error: String,
+}
+
+/// A place in a journal.
+#[derive(Serialize, ToSchema)]
+#[schema(as = JournalPosition)]
+struct Source {
+    /// The domain.
+    domain: &'static str,
+    /// The shard.
+    shard: u16,
+    /// The position in its journal.
+    position: u64,
+}
+
+impl From<SystemStatus> for System {
+    fn from(status: SystemStatus) -> Self {
+        Self {
+            nodes: vec![Node {
+                name: status.node,
+                version: status.version,
+                started_at: status.started_at.into(),
+                readiness: status.readiness.into(),
+                writer: status.writer.into(),
+            }],
+            shards: status.shards.into_iter().map(Shard::from).collect(),
+            actors: status.actors.into_iter().map(ActorKind::from).collect(),
+            parked: status.parked.into_iter().map(Parked::from).collect(),
+        }
+    }
+}
+
+impl From<WriterStatus> for Writer {
+    fn from(writer: WriterStatus) -> Self {
+        Self {
+            generation: writer.generation,
+            commits: writer.commits,
+            records: writer.records,
+            gathered: writer.gathered,
+        }
+    }
+}
+
+impl From<ShardStatus> for Shard {
+    fn from(status: ShardStatus) -> Self {
+        Self {
+            domain: status.shard.domain.name(),
+            shard: status.shard.shard,
+            owner: status.owner,
+            epoch: status.epoch,
+            serving: status.serving,
+            actors: status.actors,
+            turns_pending: status.turns_pending,
+            healings: status.healings,
+            restarts: status.restarts,
+        }
+    }
+}
+
+impl From<ActorKindStatus> for ActorKind {
+    fn from(status: ActorKindStatus) -> Self {
+        Self {
+            kind: status.kind,
+            running: status.running,
+            restarts: status.restarts,
+            mailbox_capacity: status.mailbox_capacity,
+            mailbox_depth_max: status.mailbox_depth_max,
+        }
+    }
+}
+
+impl From<ParkedStatus> for Parked {
+    fn from(status: ParkedStatus) -> Self {
+        let command = status.command;
+        Self {
+            id: status.id,
+            domain: status.shard.domain.name(),
+            shard: status.shard.shard,
+            parked_at: status.parked_at.into(),
+            source: Source {
+                domain: command.source_domain.name(),
+                shard: command.source_shard,
+                position: command.source_position,
+            },
+            aggregate_id: command.aggregate_id,
+            order_id: command.order_id.map(OrderId::get),
+            event_type: command.event_type,
+            payload: BASE64_STANDARD.encode(command.payload),
+            error: command.error,
+        }
+    }
+}
