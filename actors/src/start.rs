@@ -63,8 +63,7 @@ pub struct Stores {
     pub activity: Arc<dyn ActivityLog>,
     /// Puts a storage fault in force, or ends all.
     #[cfg(feature = "fault-injection")]
-    pub faults:
-        Arc<dyn Fn(Option<crate::system::Fault>) -> BoxFuture<'static, ()> + Send + Sync>,
+    pub faults: Arc<dyn Fn(Option<crate::system::Fault>) -> BoxFuture<'static, ()> + Send + Sync>,
 }
 
 /// Why a node does not start.
@@ -97,6 +96,11 @@ pub struct Running {
 /// How often a stopping node looks whether its shards are done.
 const DRAIN_POLL: Duration = Duration::from_millis(20);
 
+/// How often what is out of date is forgotten.
+const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(60);
+/// Keys that are forgotten at a time; more would hold up the writer.
+const KEYS_PURGED_MAX: usize = 10_000;
+
 /// The shards of one domain while they are being started.
 struct Started<H: Host> {
     shards: Shards<H>,
@@ -118,6 +122,7 @@ pub fn start(config: Config, stores: Stores) -> Result<(Shop, Running), StartErr
         clock,
         stats: Arc::new(Stats::default()),
         faults: Faults::default(),
+        is_stopping: Arc::default(),
         on_fatal: config.on_fatal,
     };
     let views = stores.views;
@@ -165,7 +170,10 @@ pub fn start(config: Config, stores: Stores) -> Result<(Shop, Running), StartErr
         JournalWriter::new(env.clone(), config.node.clone(), signals, feed, incoming);
     writer_thread.spawn(journal_writer.run(stop, done));
 
-    let is_stopping = Arc::new(AtomicBool::new(false));
+    let housekeeping = housekeeping(env.clone());
+    log_thread.spawn(housekeeping);
+
+    let is_stopping = env.is_stopping.clone();
     let shop = Shop {
         auth: Auth {
             shards: users.shards.clone(),
@@ -197,7 +205,6 @@ pub fn start(config: Config, stores: Stores) -> Result<(Shop, Running), StartErr
             node: config.node.into(),
             views,
             started_at: clock.now(),
-            is_stopping: is_stopping.clone(),
             users: users.shards.clone(),
             orders: orders.shards.clone(),
             products: products.shards.clone(),
@@ -222,6 +229,17 @@ pub fn start(config: Config, stores: Stores) -> Result<(Shop, Running), StartErr
             .collect(),
     };
     Ok((shop, running))
+}
+
+/// Forgets idempotency keys whose time is over.
+async fn housekeeping(env: Env) {
+    loop {
+        tokio::time::sleep(HOUSEKEEPING_EVERY).await;
+        let now = env.clock.now();
+        if let Err(error) = env.journal.purge_keys(now, KEYS_PURGED_MAX).await {
+            tracing::warn!(%error, "expired keys cannot be forgotten yet");
+        }
+    }
 }
 
 /// What every shard is started with.

@@ -112,7 +112,10 @@ fn orders_settle_and_nothing_is_sold_twice() {
             product(&shop, "OTHER", 100).await,
         );
         let placed: Vec<_> = stream::iter(0..40)
-            .map(|n| shop.orders.place(order(user.id.get() + n, &[scarce, other])))
+            .map(|n| {
+                shop.orders
+                    .place(order(user.id.get() + n, &[scarce, other]))
+            })
             .buffer_unordered(40)
             .collect()
             .await;
@@ -130,43 +133,6 @@ fn orders_settle_and_nothing_is_sold_twice() {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        running.stop(Duration::from_secs(10)).await;
-    });
-}
-
-/// Not a test of behaviour: prints what the actors do without HTTP. Run it in release, alone.
-#[test]
-#[ignore = "a measurement"]
-fn throughput() {
-    actix_rt::System::new().block_on(async {
-        let dir = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
-        let Node { shop, running } = node(dir.path()).await;
-        let mut products = Vec::new();
-        for n in 0..200 {
-            products.push(product(&shop, &format!("P{n}"), 1_000_000_000).await);
-        }
-        for (name, products) in [("uniform", &products[..]), ("hot", &products[..1])] {
-            let begun = std::time::Instant::now();
-            let count = 100_000_u64;
-            let confirmed = stream::iter(0..count)
-                .map(|n| {
-                    let at = usize::try_from(n).unwrap() % products.len();
-                    shop.orders.place(order(1 + n % 64, &products[at..=at]))
-                })
-                .buffer_unordered(512)
-                .filter(|placed| {
-                    let is_confirmed = matches!(placed, Ok(placed) if placed.order.status == OrderStatus::Confirmed);
-                    async move { is_confirmed }
-                })
-                .count()
-                .await;
-            let status = shop.system.status().await.unwrap();
-            eprintln!(
-                "{name}: {confirmed} confirmed, {:.0}/s, {:?}",
-                confirmed as f64 / begun.elapsed().as_secs_f64(),
-                status.writer
-            );
         }
         running.stop(Duration::from_secs(10)).await;
     });

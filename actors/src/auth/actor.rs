@@ -1,8 +1,6 @@
 //! What an auth shard does: registers users and keeps their sessions.
 
-use domain::{
-    Event, ShardRef, Timestamp, Topology, UserId, ids::next_in_shard, users::User,
-};
+use domain::{Event, ShardRef, Timestamp, Topology, UserId, ids::next_in_shard, users::User};
 use engine::Policy;
 use futures::future::BoxFuture;
 use storage::StorageError;

@@ -72,10 +72,7 @@ impl Passwords {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Unavailable> {
-        let _place = self
-            .places
-            .try_acquire()
-            .map_err(|_| Unavailable::Busy)?;
+        let _place = self.places.try_acquire().map_err(|_| Unavailable::Busy)?;
         let _thread = self
             .threads
             .acquire()

@@ -166,8 +166,7 @@ impl Auth {
     /// # Errors
     /// [`AuthError::InvalidRefreshToken`].
     pub async fn refresh(&self, refresh_token: &str) -> Result<Tokens, AuthError> {
-        let presented =
-            RefreshToken::parse(refresh_token).ok_or(AuthError::InvalidRefreshToken)?;
+        let presented = RefreshToken::parse(refresh_token).ok_or(AuthError::InvalidRefreshToken)?;
         let renewed = RefreshToken::generate(presented.user_id, presented.session_id);
         let command = UserCommand::RefreshSession {
             presented: presented.hash(),
@@ -267,12 +266,7 @@ impl Auth {
     fn issue(&self, user: &User, refresh: &RefreshToken) -> Result<Tokens, AuthError> {
         let access_token = self
             .tokens
-            .issue(
-                user,
-                Audience::Api,
-                self.clock.now(),
-                ACCESS_TOKEN_LIFETIME,
-            )
+            .issue(user, Audience::Api, self.clock.now(), ACCESS_TOKEN_LIFETIME)
             .map_err(|_| Unavailable::NotServing)?;
         Ok(Tokens {
             access_token,

@@ -288,7 +288,9 @@ mod tests {
     #[test]
     fn a_token_is_for_its_audience_only() {
         let issuer = issuer();
-        let token = issuer.issue(&user(), Audience::Legacy, NOW, MINUTE).unwrap();
+        let token = issuer
+            .issue(&user(), Audience::Legacy, NOW, MINUTE)
+            .unwrap();
         assert_eq!(
             issuer.verify(&token, Audience::Api, NOW),
             Err(TokenError::Invalid)

@@ -263,6 +263,12 @@ impl Actor for LogActor {
     }
 }
 
+impl Drop for LogActor {
+    fn drop(&mut self) {
+        self.env.ended("the actor of the activity log");
+    }
+}
+
 impl Handler<Deliver> for LogActor {
     type Result = ();
 

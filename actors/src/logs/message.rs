@@ -70,16 +70,18 @@ fn order(event: &OrderEvent, id: u64) -> Told {
     let (level, message) = match event {
         OrderEvent::OrderCreated { user_id, lines, .. } => (
             Level::Info,
-            format!("order {id} placed by user {user_id}, lines: {}", lines.len()),
+            format!(
+                "order {id} placed by user {user_id}, lines: {}",
+                lines.len()
+            ),
         ),
         OrderEvent::AnswerRecorded { answer } => (
             Level::Info,
             format!("order {id} was answered by product {}", answer.product_id()),
         ),
-        OrderEvent::OrderConfirmed { total, .. } => (
-            Level::Info,
-            format!("order {id} confirmed, total {total}"),
-        ),
+        OrderEvent::OrderConfirmed { total, .. } => {
+            (Level::Info, format!("order {id} confirmed, total {total}"))
+        }
         OrderEvent::OrderRejected { reason, .. } => (
             Level::Info,
             format!("order {id} rejected: {}", reason.as_str()),
@@ -111,7 +113,10 @@ fn product(event: &ProductEvent, id: u64) -> Told {
         ProductEvent::ProductCreated { sku, stock, .. } => (
             Level::Info,
             None,
-            format!("product {id} created as {sku} with {} pieces", stock.available),
+            format!(
+                "product {id} created as {sku} with {} pieces",
+                stock.available
+            ),
         ),
         ProductEvent::ProductChanged { price, .. } => (
             Level::Info,

@@ -1,10 +1,6 @@
 //! The texts of notifications.
 
-use domain::{
-    OrderId,
-    notifications::Template,
-    orders::OrderEvent,
-};
+use domain::{OrderId, notifications::Template, orders::OrderEvent};
 use minijinja::{Environment, context};
 
 /// Subject and body of each template. What a template can use: `order_id`, `total`, `reason`.

@@ -101,6 +101,8 @@ impl From<ExecuteError<OrderRejection>> for OrdersError {
 pub const RESERVATION_DEADLINE: Duration = Duration::from_secs(60);
 /// How long an idempotency key is remembered.
 const KEY_LIFETIME: Duration = Duration::from_secs(24 * 3600);
+/// How often an order is looked at while its shard is being recovered.
+const SETTLED_POLL: Duration = Duration::from_millis(20);
 /// How often a live history is looked at.
 const HISTORY_POLL: Duration = Duration::from_millis(200);
 
@@ -183,13 +185,20 @@ impl Orders {
 
     /// An order once it is settled, or as it is when the wait ends.
     async fn settled(&self, id: OrderId, wait: Duration) -> Result<Option<Order>, Unavailable> {
-        let stored = self.get(id).await?;
-        if wait.is_zero() || stored.as_ref().is_some_and(|order| order.status.is_settled()) {
-            return Ok(stored);
-        }
-        match self.shards.watch(id.shard(), id.get(), wait).await {
-            Some(order) => Ok(Some(order)),
-            None => self.get(id).await,
+        let begun = Instant::now();
+        loop {
+            let stored = self.get(id).await?;
+            let left = wait.saturating_sub(begun.elapsed());
+            let is_settled = |order: &Order| order.status.is_settled();
+            if left.is_zero() || stored.as_ref().is_none_or(is_settled) {
+                return Ok(stored);
+            }
+            let watched = self.shards.watch(id.shard(), id.get(), left).await;
+            if watched.is_some() {
+                return Ok(watched);
+            }
+            // Settled meanwhile, or the shard is being recovered: look again.
+            tokio::time::sleep(SETTLED_POLL.min(wait.saturating_sub(begun.elapsed()))).await;
         }
     }
 

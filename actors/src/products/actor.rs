@@ -1,10 +1,8 @@
 //! What a product shard does: answers orders with what its products have, and takes back what they release.
 
 use domain::{
-    Domain, Event, OrderId, ProductId, ShardRef, Timestamp, Topology,
-    ids::next_in_shard,
-    products::Product,
-    saga,
+    Domain, Event, OrderId, ProductId, ShardRef, Timestamp, Topology, ids::next_in_shard,
+    products::Product, saga,
 };
 use engine::Policy;
 use futures::future::BoxFuture;

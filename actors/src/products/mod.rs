@@ -4,6 +4,4 @@ mod actor;
 mod service;
 
 pub use actor::ProductHost;
-pub use service::{
-    Adjusted, NewProduct, ProductChange, Products, ProductsError, StockAdjustment,
-};
+pub use service::{Adjusted, NewProduct, ProductChange, Products, ProductsError, StockAdjustment};

@@ -39,7 +39,7 @@ mod armed {
         },
     };
 
-    use rand::{RngExt, rngs::StdRng, SeedableRng};
+    use rand::{RngExt, SeedableRng, rngs::StdRng};
 
     use crate::{runtime::messages::Record, system::Fault};
 
@@ -121,7 +121,10 @@ mod armed {
             let hit = state.panics.iter_mut().find(|fault| {
                 fault.actor == kind
                     && fault.id.is_none_or(|only| only == id)
-                    && fault.matching.as_ref().is_none_or(|part| text.contains(part))
+                    && fault
+                        .matching
+                        .as_ref()
+                        .is_none_or(|part| text.contains(part))
                     && fault.times != Some(0)
             });
             if let Some(fault) = hit {

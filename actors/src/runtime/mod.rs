@@ -19,7 +19,10 @@ pub mod shards;
 pub mod stats;
 pub mod writer;
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use domain::Topology;
 use storage::Journal;
@@ -42,6 +45,17 @@ pub struct Env {
     pub stats: Arc<Stats>,
     /// Injected faults; nothing in builds without them.
     pub faults: Faults,
+    /// Whether the node is stopping, so that an actor which ends is no alarm.
+    pub is_stopping: Arc<AtomicBool>,
     /// Called when the process cannot go on, with the reason. Does not return control to the failed part.
     pub on_fatal: Arc<dyn Fn(String) + Send + Sync>,
+}
+
+impl Env {
+    /// Called by actors that must not end while the node runs: nothing restarts them, so the node has to be restarted.
+    pub(crate) fn ended(&self, who: &str) {
+        if !self.is_stopping.load(Ordering::Acquire) {
+            (self.on_fatal)(format!("{who} has ended"));
+        }
+    }
 }

@@ -43,6 +43,12 @@ pub struct JournalWriter {
     incoming: mpsc::UnboundedReceiver<Vec<Entry>>,
 }
 
+impl Drop for JournalWriter {
+    fn drop(&mut self) {
+        self.env.ended("the journal writer");
+    }
+}
+
 impl JournalWriter {
     /// A writer for these shards; it claims them when it runs.
     #[must_use]
@@ -126,9 +132,13 @@ impl JournalWriter {
         match result {
             Ok(()) => {
                 self.engine.committed();
-                self.env
-                    .stats
-                    .committed(to_store.commits.iter().map(|commit| commit.records.len()).sum());
+                self.env.stats.committed(
+                    to_store
+                        .commits
+                        .iter()
+                        .map(|commit| commit.records.len())
+                        .sum(),
+                );
                 for completion in completions {
                     completion(Ok(()));
                 }
@@ -194,11 +204,7 @@ impl JournalWriter {
         let mut heads = Vec::with_capacity(self.shards.len());
         for &shard in self.shards.keys() {
             let expected = self.epochs.get(&shard).copied();
-            let head = self
-                .env
-                .journal
-                .claim(shard, &self.owner, expected)
-                .await?;
+            let head = self.env.journal.claim(shard, &self.owner, expected).await?;
             self.epochs.insert(shard, head.epoch);
             heads.push((shard, head));
         }

@@ -4,8 +4,8 @@ mod service;
 
 #[cfg(feature = "fault-injection")]
 pub use service::Fault;
+pub(crate) use service::parked_id;
 pub use service::{
     ActorKindStatus, ParkedError, ParkedStatus, Phase, Readiness, ShardStatus, System,
     SystemStatus, WriterStatus,
 };
-pub(crate) use service::parked_id;

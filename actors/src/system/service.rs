@@ -1,10 +1,7 @@
 //! What can be asked of the shop itself.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
@@ -223,7 +220,6 @@ pub struct System {
     pub(crate) env: Env,
     pub(crate) views: Arc<dyn Views>,
     pub(crate) started_at: Timestamp,
-    pub(crate) is_stopping: Arc<AtomicBool>,
     pub(crate) users: Shards<UserHost>,
     pub(crate) orders: Shards<OrderHost>,
     pub(crate) products: Shards<ProductHost>,
@@ -241,7 +237,7 @@ impl System {
         let shards_serving = shards.values().filter(|shard| shard.serving).count();
         let has_begun = shards.values().any(|shard| shard.epoch > 0)
             && self.env.stats.commits.load(Ordering::Relaxed) > 0;
-        let phase = if self.is_stopping.load(Ordering::Acquire) {
+        let phase = if self.env.is_stopping.load(Ordering::Acquire) {
             Phase::Stopping
         } else if shards_serving == shards_total {
             Phase::Serving
@@ -282,7 +278,11 @@ impl System {
             running: shards.len(),
             restarts: self.env.stats.restarts(policy::SHARD.kind),
             mailbox_capacity: policy::SHARD.mailbox_capacity,
-            mailbox_depth_max: shards.iter().map(|shard| shard.turns_pending).max().unwrap_or(0),
+            mailbox_depth_max: shards
+                .iter()
+                .map(|shard| shard.turns_pending)
+                .max()
+                .unwrap_or(0),
         });
         let parked = self
             .views
@@ -327,11 +327,11 @@ impl System {
         for (index, address) in of_domain.all().iter().enumerate() {
             let shard = shard_ref(domain, index);
             // A shard that does not answer shows as empty; whether it serves is known without asking it.
-            let inspection = match tokio::time::timeout(INSPECTION_WAIT, address.send(Inspect)).await
-            {
-                Ok(Ok(inspection)) => inspection,
-                _ => Inspection::default(),
-            };
+            let inspection =
+                match tokio::time::timeout(INSPECTION_WAIT, address.send(Inspect)).await {
+                    Ok(Ok(inspection)) => inspection,
+                    _ => Inspection::default(),
+                };
             running += inspection.actors;
             depth_max = depth_max.max(inspection.mailbox_depth_max);
             let stats = known.get(&shard).cloned().unwrap_or_default();
@@ -391,9 +391,7 @@ impl System {
             Domain::Auth => self.users.address(shard)?.try_send(message).is_ok(),
             Domain::Orders => self.orders.address(shard)?.try_send(message).is_ok(),
             Domain::Products => self.products.address(shard)?.try_send(message).is_ok(),
-            Domain::Notifications => {
-                self.notifications.address(shard)?.try_send(message).is_ok()
-            }
+            Domain::Notifications => self.notifications.address(shard)?.try_send(message).is_ok(),
             Domain::Payments | Domain::Logs => false,
         };
         if !sent {

@@ -74,7 +74,10 @@ impl<H: Host> ShardActor<H> {
         };
         let others = || heads.iter().filter(|(shard, _)| *shard != me);
         if matches!(expiry.stage, Stage::Begun) {
-            let sent = mine.sent.iter().map(|(shard, position)| (*shard, *position));
+            let sent = mine
+                .sent
+                .iter()
+                .map(|(shard, position)| (*shard, *position));
             expiry.stage = Stage::Sent(sent.collect());
         }
         if let Stage::Sent(sent) = &expiry.stage {

@@ -81,11 +81,7 @@ impl<A: Aggregate> KeyClaims<A> {
 
 impl<H: Host> ShardActor<H> {
     /// Has a command's key looked up, and then begins it, or answers that the key is taken.
-    pub(super) fn look_up_key(
-        &mut self,
-        execute: Execute<H::Aggregate>,
-        ctx: &mut Context<Self>,
-    ) {
+    pub(super) fn look_up_key(&mut self, execute: Execute<H::Aggregate>, ctx: &mut Context<Self>) {
         self.keys.waiting.push(execute);
         self.look_up_waiting(ctx);
     }

@@ -32,8 +32,8 @@ use super::{
     Env, Host,
     aggregate::{Outcome, PartDone},
     messages::{
-        DealWithParked, Deliver, Entry, Execute, ExecuteError, Inspect, Inspection, StopTaking, Watch,
-        WriterHandle, WriterSignal,
+        DealWithParked, Deliver, Entry, Execute, ExecuteError, Inspect, Inspection, StopTaking,
+        Watch, WriterHandle, WriterSignal,
     },
     policy,
 };
@@ -239,6 +239,13 @@ impl<H: Host> Actor for ShardActor<H> {
             ctx.add_stream(stream_of(parts_done));
         }
         ctx.run_interval(TICK, Self::tick);
+    }
+}
+
+impl<H: Host> Drop for ShardActor<H> {
+    fn drop(&mut self) {
+        self.env
+            .ended(&format!("the actor of shard {}", self.shard));
     }
 }
 

@@ -134,7 +134,10 @@ impl<H: Host> ShardActor<H> {
         match verdict {
             Verdict::Restart(_) => self.restart(ctx),
             Verdict::Escalate(_) => {
-                (self.env.on_fatal)(format!("the restart budget of shard {} is used up", self.shard));
+                (self.env.on_fatal)(format!(
+                    "the restart budget of shard {} is used up",
+                    self.shard
+                ));
             }
         }
     }

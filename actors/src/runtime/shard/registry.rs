@@ -32,6 +32,8 @@ pub(super) struct Slot<A: Aggregate> {
     pub(super) committing: usize,
     /// It is to be loaded as soon as nothing of it is uncommitted.
     wants_load: bool,
+    /// It is being loaded: what is read counts for this incarnation, and nothing is read twice.
+    is_loading: bool,
     /// As its last decision left it.
     pub(super) is_at_rest: bool,
     used_at: Duration,
@@ -49,6 +51,7 @@ impl<A: Aggregate> Slot<A> {
             open: 0,
             committing: 0,
             wants_load: false,
+            is_loading: false,
             is_at_rest: false,
             used_at: now,
             watchers: Vec::new(),
@@ -124,13 +127,13 @@ impl<H: Host> ShardActor<H> {
         let faults = self.env.faults.clone();
         let slot = self.slot(id);
         slot.wants_load = false;
+        slot.is_loading = false;
         slot.is_at_rest = match &stored {
             Some((state, _)) => state.at_rest(),
             // One that storage does not have is let go like one at rest; one that is being created is not.
             None => !is_new,
         };
-        let actor =
-            AggregateActor::new(id, stored, H::POLICY.mailbox_capacity, faults).start();
+        let actor = AggregateActor::new(id, stored, H::POLICY.mailbox_capacity, faults).start();
         for decide in slot.waiting.drain(..) {
             drop(actor.try_send(decide));
         }
@@ -142,19 +145,22 @@ impl<H: Host> ShardActor<H> {
         let slot = self.slot(id);
         slot.incarnation += 1;
         slot.actor = None;
+        slot.is_loading = false;
         slot.waiting.clear();
         slot.is_at_rest = false;
+        self.loads.wanted.remove(&id);
     }
 
     /// Wants an aggregate to be loaded, as soon as none of its events is uncommitted.
     pub(super) fn want(&mut self, id: u64, ctx: &mut Context<Self>) {
         let slot = self.slot(id);
-        if slot.actor.is_some() {
+        if slot.actor.is_some() || slot.is_loading {
             return;
         }
         if slot.committing > 0 {
             slot.wants_load = true;
         } else {
+            slot.is_loading = true;
             self.loads.wanted.insert(id);
             self.read_wanted(ctx);
         }
@@ -171,10 +177,14 @@ impl<H: Host> ShardActor<H> {
         let ids: Vec<u64> = std::mem::replace(&mut self.loads.wanted, rest)
             .into_iter()
             .collect();
+        let incarnations: Vec<(u64, u64)> = ids
+            .iter()
+            .filter_map(|id| Some((*id, self.slots.get(id)?.incarnation)))
+            .collect();
         self.loads.is_reading = true;
 
         let generation = self.generation;
-        let reading = self.host.load(&self.env, ids.clone());
+        let reading = self.host.load(&self.env, ids);
         ctx.spawn(reading.into_actor(self).map(move |read, this, ctx| {
             if this.generation != generation || this.phase != Phase::Open {
                 return;
@@ -186,8 +196,12 @@ impl<H: Host> ShardActor<H> {
                         .into_iter()
                         .map(|(id, state, version)| (id, (state, version)))
                         .collect();
-                    for id in ids {
-                        if this.slots.contains_key(&id) {
+                    for (id, incarnation) in incarnations {
+                        let is_awaited = this
+                            .slots
+                            .get(&id)
+                            .is_some_and(|slot| slot.is_loading && slot.incarnation == incarnation);
+                        if is_awaited {
                             this.build(id, false, stored.remove(&id));
                         }
                     }
@@ -198,7 +212,9 @@ impl<H: Host> ShardActor<H> {
                     ctx.run_later(LOAD_RETRY_AFTER, move |this, ctx| {
                         if this.generation == generation && this.phase == Phase::Open {
                             this.loads.is_reading = false;
-                            this.loads.wanted.extend(ids);
+                            this.loads
+                                .wanted
+                                .extend(incarnations.into_iter().map(|(id, _)| id));
                             this.read_wanted(ctx);
                         }
                     });

@@ -16,7 +16,8 @@ use crate::{
         aggregate::{Decided, Outcome},
         host::Part,
         messages::{
-            Addressee, Companion, Completion, Entry, Execute, ExecuteError, Executed, Payload, Row, Watch,
+            Addressee, Companion, Completion, Entry, Execute, ExecuteError, Executed, Payload, Row,
+            Watch,
         },
     },
     system::ParkedError,
@@ -163,13 +164,7 @@ impl<H: Host> ShardActor<H> {
         let parts = turn.parts.clone();
         let ticket = self.pipeline.begin(turn, parts.len());
         for (index, part) in parts.into_iter().enumerate() {
-            self.dispatch(
-                (ticket, index),
-                part.id,
-                part.is_new,
-                part.command,
-                ctx,
-            );
+            self.dispatch((ticket, index), part.id, part.is_new, part.command, ctx);
             self.slot(part.id).open += 1;
         }
         ticket
@@ -209,13 +204,14 @@ impl<H: Host> ShardActor<H> {
     /// Retires every turn whose time has come, and hands them to the writer.
     pub(super) fn retire_ready(&mut self, ctx: &mut Context<Self>) {
         while let Some((ticket, _, outcomes)) = self.pipeline.front() {
-            let failure = outcomes.iter().enumerate().find_map(|(part, outcome)| {
-                match outcome {
+            let failure = outcomes
+                .iter()
+                .enumerate()
+                .find_map(|(part, outcome)| match outcome {
                     Some(Outcome::Failed(error)) => Some((part, Some(error.clone()))),
                     Some(Outcome::Bounced) => Some((part, None)),
                     _ => None,
-                }
-            });
+                });
             match failure {
                 Some((part, error)) => self.recover(ticket, part, error, ctx),
                 None => {
