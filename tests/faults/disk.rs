@@ -83,7 +83,7 @@ async fn a_full_disk_puts_orders_off_while_reading_goes_on_and_service_resumes_b
 
     shop.admin().inject(&Fault::disk_full()).await;
     for _ in 0..5 {
-        anna.place(&Order::of(lantern, 1).key("put off"))
+        anna.place(&Order::of(lantern, 1).key("put-off"))
             .await
             .expect_unavailable();
     }
@@ -93,7 +93,7 @@ async fn a_full_disk_puts_orders_off_while_reading_goes_on_and_service_resumes_b
     expect_full_disk_in_log(&shop).await;
 
     shop.admin().clear_faults().await;
-    expect_service_resumed(&anna, &Order::of(lantern, 1).key("put off")).await;
+    expect_service_resumed(&anna, &Order::of(lantern, 1).key("put-off")).await;
     assert_eq!(
         anna.orders().await.len(),
         2,

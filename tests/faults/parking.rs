@@ -52,16 +52,19 @@ async fn with_a_parked_reservation() -> Scene {
 
 impl Scene {
     async fn decide(&self, what: &str) {
-        let path = format!("/v1/system/parked/{}/{what}", self.parked["id"]);
+        let path = format!("/v1/system/parked/{}/{what}", self.parked_id());
         let answer = self.shop.admin().command(&path).await;
         assert!((200..300).contains(&answer.status()), "{}", answer.told());
         let gone = async || self.shop.admin().parked().await.is_empty().then_some(());
         eventually(SOON, "nothing is parked any more", gone).await;
-        self.shop
-            .admin()
-            .command(&path)
-            .await
-            .expect_problem(404, "not_found");
+        let again = self.shop.admin().command(&path).await;
+        again.expect_problem(404, "not_found");
+    }
+
+    /// The id as it stands in a path, be it a number or a text.
+    fn parked_id(&self) -> String {
+        let id = &self.parked["id"];
+        id.as_str().map_or_else(|| id.to_string(), str::to_owned)
     }
 
     async fn expect_settled(&self, within: Duration) -> Value {
@@ -77,16 +80,7 @@ impl Scene {
 async fn a_message_that_always_panics_is_parked_while_others_go_on_and_a_retry_brings_it_to_its_end()
  {
     let mut scene = with_a_parked_reservation().await;
-    for field in [
-        "id",
-        "shard",
-        "source",
-        "position",
-        "aggregate",
-        "command",
-        "error",
-        "parked_at",
-    ] {
+    for field in ["id", "shard", "source", "error", "parked_at"] {
         assert!(
             !scene.parked[field].is_null(),
             "{field} of {:#}",
