@@ -44,7 +44,7 @@ enum Replay {
 
 fn main() -> ExitCode {
     let filter = tracing_subscriber::EnvFilter::try_from_env("STAMPEDE_LOG").unwrap_or_else(|_| {
-        tracing_subscriber::EnvFilter::new("info,actix_server=warn,sqlx=warn,hyper=warn")
+        tracing_subscriber::EnvFilter::new("info,actix_server=warn,actix_http=off,sqlx=warn,hyper=warn")
     });
     tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -3,17 +3,11 @@
 //! It costs a good answer almost nothing: trace ids are looked at, and problems rendered, only where something went
 //! wrong.
 
-use std::{
-    panic::AssertUnwindSafe,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use actix_web::{
     Error, HttpRequest,
-    body::{BodySize, BoxBody, MessageBody},
+    body::{self, BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::{Method, StatusCode},
     middleware::Next,
@@ -110,7 +104,9 @@ pub(crate) async fn edge<B: MessageBody + 'static>(
         answer = rendered(answer);
     }
     if is_head {
-        answer = answer.map_body(|_, body| HeadBody(body.size()).boxed());
+        // Without `Content-Length`: while a request is answered, the server may have read the next one of the
+        // connection and forgotten that this one is HEAD; what has no length and no body is framed right all the same.
+        answer = answer.map_body(|_, _| body::None::new().boxed());
     }
     Ok(answer)
 }
@@ -150,23 +146,5 @@ fn from_library(status: StatusCode, error: &Error) -> Problem {
         problem.retry_after(1)
     } else {
         problem
-    }
-}
-
-/// The body of an answer to HEAD: as large as that to GET, and never sent.
-struct HeadBody(BodySize);
-
-impl MessageBody for HeadBody {
-    type Error = std::convert::Infallible;
-
-    fn size(&self) -> BodySize {
-        self.0
-    }
-
-    fn poll_next(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        Poll::Ready(None)
     }
 }

@@ -13,7 +13,7 @@ mod disarmed {
 
     /// No faults.
     #[derive(Clone, Debug, Default)]
-    pub struct Faults;
+    pub struct Faults(());
 
     impl Faults {
         /// Does nothing.

@@ -4,16 +4,14 @@ use std::sync::Arc;
 
 use domain::users::{self, Role, Username};
 use serde::Serialize;
-use utoipa::{
-    ToSchema,
-    openapi::{Object, ObjectBuilder, schema::Type},
-};
+use utoipa::{ToSchema, openapi::Object};
 
-use super::Time;
+use super::{Time, schema::one_of};
 use crate::input::{Field, FromBody, text};
 
 /// A new account.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(example = json!({"username": "anna", "email": "anna@example.com", "password": "correct horse battery"}))]
 pub(crate) struct Register {
     /// Unique, whatever its case.
@@ -44,6 +42,7 @@ impl FromBody for Register {
 
 /// Somebody who wants in.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(example = json!({"username": "anna", "password": "correct horse battery"}))]
 pub(crate) struct Login {
     /// The name, whatever its case.
@@ -78,6 +77,7 @@ impl Login {
 
 /// A refresh token.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(example = json!({"refresh_token": "c2Vzc2lvbg.dG9rZW4"}))]
 pub(crate) struct Refresh {
     /// As it was given.
@@ -141,7 +141,7 @@ pub(crate) struct User {
     #[schema(value_type = String)]
     username: Username,
     /// Where mail goes; null for some accounts of the old demo.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, required)]
     email: Option<Arc<str>>,
     /// What it may do.
     #[schema(schema_with = role)]
@@ -163,13 +163,8 @@ impl From<users::User> for User {
 }
 
 fn role() -> Object {
-    names([Role::Customer, Role::Admin].map(Role::as_str))
-}
-
-/// The schema of a text that is one of these.
-pub(super) fn names(names: impl IntoIterator<Item = &'static str>) -> Object {
-    ObjectBuilder::new()
-        .schema_type(Type::String)
-        .enum_values(Some(names))
-        .build()
+    one_of(
+        "What it may do.",
+        [Role::Customer, Role::Admin].map(Role::as_str),
+    )
 }

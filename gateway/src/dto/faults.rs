@@ -64,3 +64,40 @@ fn feed(object: &mut Object<'_>) -> Option<Fault> {
 fn times(field: Field<'_>) -> Option<u32> {
     u32::try_from(field.integer(1..=TIMES_MAX)?).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::input::body::parse;
+
+    #[test]
+    fn faults_are_read_as_the_tests_write_them() {
+        for body in [
+            r#"{"kind":"panic","actor":"order","id":null,"matching":null,"times":null}"#,
+            r#"{"kind":"panic","actor":"product","id":7,"matching":"ReserveStock","times":3}"#,
+            r#"{"kind":"commit_failure","times":1}"#,
+            r#"{"kind":"disk_full"}"#,
+            r#"{"kind":"feed","drop":0.25,"double":0,"reorder":1}"#,
+        ] {
+            assert!(parse::<NewFault>(body.as_bytes()).is_ok(), "{body}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_fault_is_refused() {
+        for (body, place) in [
+            (r#"{"kind":"earthquake"}"#, "/kind"),
+            (r#"{"kind":"panic"}"#, "/actor"),
+            (r#"{"kind":"disk_full","times":1}"#, "/times"),
+            (
+                r#"{"kind":"feed","drop":1.5,"double":0,"reorder":0}"#,
+                "/drop",
+            ),
+        ] {
+            let problem = parse::<NewFault>(body.as_bytes()).err().unwrap();
+            assert_eq!(problem.faults()[0].pointer, place, "{body}");
+        }
+    }
+}

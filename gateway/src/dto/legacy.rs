@@ -157,10 +157,8 @@ fn password(field: Field<'_>) -> Option<String> {
     Some(password.to_owned())
 }
 
-/// Somebody who wants in.
-#[derive(ToSchema)]
-#[schema(as = LegacyLogin, example = json!({"username": "anna", "password": "secret"}))]
-pub(crate) struct Login(#[schema(inline)] pub(crate) super::auth::Login);
+/// Somebody who wants in: as under `/v1`, read leniently.
+pub(crate) struct Login(pub(crate) super::auth::Login);
 
 impl FromBody for Login {
     const LENIENT: bool = true;
@@ -219,8 +217,8 @@ impl FromBody for NewOrder {
 
     fn read(body: Field<'_>) -> Option<Self> {
         let mut object = body.object()?;
-        let product_id = object.required("product_id", super::orders::product_id);
-        let quantity = object.required("quantity", super::orders::quantity);
+        let product_id = object.required("product_id", super::new_order::product_id);
+        let quantity = object.required("quantity", super::new_order::quantity);
         object.close();
         Some(Self {
             product_id: product_id?,

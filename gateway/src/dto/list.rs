@@ -14,7 +14,7 @@ pub(crate) struct List<T> {
     /// Whether there are more.
     pub(crate) has_more: bool,
     /// Give it as `cursor` to get the next page; null on the last page.
-    #[schema(example = "AQKAhB8")]
+    #[schema(example = "AQKAhB8", required)]
     pub(crate) next_cursor: Option<String>,
 }
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 use storage::{ActivityEntry, ActivityQuery, Level};
 use utoipa::{IntoParams, ToSchema, openapi::Object};
 
-use super::{Time, auth::names};
+use super::{Time, schema::one_of};
 use crate::{
     cursor::BeforeEntry,
     input::{FromQuery, Pairs},
@@ -37,6 +37,7 @@ pub(crate) struct LogEntry {
     #[serde(rename = "type")]
     event_type: String,
     /// The order it is about; null if it is about none.
+    #[schema(required)]
     order_id: Option<u64>,
     /// One line for people.
     message: String,
@@ -57,7 +58,10 @@ impl From<ActivityEntry> for LogEntry {
 }
 
 fn levels() -> Object {
-    names(Level::ALL.map(Level::as_str))
+    one_of(
+        "How much attention it deserves.",
+        Level::ALL.map(Level::as_str),
+    )
 }
 
 /// Which entries to list, newest first.

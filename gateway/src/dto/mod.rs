@@ -12,9 +12,11 @@ pub(crate) mod legacy;
 pub(crate) mod list;
 pub(crate) mod logs;
 pub(crate) mod money;
+pub(crate) mod new_order;
 pub(crate) mod notifications;
 pub(crate) mod orders;
 pub(crate) mod products;
+pub(crate) mod schema;
 pub(crate) mod system;
 pub(crate) mod time;
 

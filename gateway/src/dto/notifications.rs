@@ -9,7 +9,7 @@ use domain::{
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema, openapi::Object};
 
-use super::{Time, auth::names};
+use super::{Time, schema::one_of};
 use crate::{
     cursor::BeforeNotification,
     input::{FromQuery, Pairs},
@@ -67,15 +67,21 @@ impl From<notifications::Notification> for Notification {
 }
 
 fn templates() -> Object {
-    names(Template::ALL.map(Template::as_str))
+    one_of(
+        "Which text. There is one of each about one order.",
+        Template::ALL.map(Template::as_str),
+    )
 }
 
 fn channels() -> Object {
-    names([Channel::Log.as_str()])
+    one_of("By which way it goes.", [Channel::Log.as_str()])
 }
 
 fn delivery_statuses() -> Object {
-    names([DeliveryStatus::Sent.as_str()])
+    one_of(
+        "Where its delivery stands.",
+        [DeliveryStatus::Sent.as_str()],
+    )
 }
 
 /// Which notifications to list, newest first.

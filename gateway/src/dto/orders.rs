@@ -3,22 +3,16 @@
 use std::sync::Arc;
 
 use domain::{
-    ProductId, Quantity, Sku, UserId,
-    orders::{
-        self, FulfilmentStatus, LINES_MAX, LineOutcome, OrderStatus, PaymentStatus,
-        RejectionReason, RequestedLine,
-    },
+    Sku, UserId,
+    orders::{self, FulfilmentStatus, LineOutcome, OrderStatus, PaymentStatus, RejectionReason},
 };
-use serde::{
-    Deserialize, Deserializer, Serialize,
-    de::{DeserializeOwned, MapAccess, Visitor, value::MapAccessDeserializer},
-};
+use serde::Serialize;
 use utoipa::{IntoParams, ToSchema, openapi::Object};
 
-use super::{Money, Time, auth::names};
+use super::{Money, Time, schema::one_of};
 use crate::{
     cursor::BeforeOrder,
-    input::{Field, FromBody, FromQuery, Pairs},
+    input::{FromQuery, Pairs},
     problem::FaultCode,
 };
 
@@ -59,9 +53,10 @@ pub(crate) struct Order {
     /// What was asked for; a product named twice stays two lines.
     lines: Vec<Line>,
     /// What it costs; null until it is confirmed.
+    #[schema(required)]
     total: Option<Money>,
     /// Why it is not confirmed; null if it is, or may still be.
-    #[schema(schema_with = reasons)]
+    #[schema(schema_with = reasons, required)]
     reason: Option<&'static str>,
     /// When it was placed.
     created_at: Time,
@@ -76,14 +71,15 @@ pub(crate) struct Line {
     /// Which product.
     product_id: u64,
     /// The product's SKU when its pieces were reserved.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, required)]
     sku: Option<Sku>,
     /// Its name then.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, required)]
     name: Option<Arc<str>>,
     /// How many pieces.
     quantity: u32,
     /// Its price then.
+    #[schema(required)]
     unit_price: Option<Money>,
 }
 
@@ -127,21 +123,30 @@ impl From<orders::Line> for Line {
 }
 
 fn statuses() -> Object {
-    names(OrderStatus::ALL.map(OrderStatus::as_str))
+    one_of(
+        "How far it has come. It is settled unless it is `created` or `reserved`.",
+        OrderStatus::ALL.map(OrderStatus::as_str),
+    )
 }
 
 fn payment_statuses() -> Object {
-    names([PaymentStatus::None.as_str()])
+    one_of("Where its payment stands.", [PaymentStatus::None.as_str()])
 }
 
 fn fulfilment_statuses() -> Object {
-    names([FulfilmentStatus::None.as_str()])
+    one_of(
+        "Where its delivery stands.",
+        [FulfilmentStatus::None.as_str()],
+    )
 }
 
 fn reasons() -> Object {
     use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
     ObjectBuilder::new()
         .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+        .description(Some(
+            "Why it is not confirmed; null if it is, or may still be.",
+        ))
         .examples([RejectionReason::OutOfStock.as_str()])
         .build()
 }
@@ -192,114 +197,6 @@ impl From<&orders::Order> for Refusal {
             lines,
         }
     }
-}
-
-/// An order to be placed.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct NewOrder {
-    /// What is asked for.
-    pub(crate) lines: Vec<RequestedLine>,
-}
-
-/// An order to be placed, as it is written: the body of the busiest route, which is read without a tree.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = NewOrder, example = json!({"lines": [{"product_id": 4, "quantity": 2}]}))]
-pub(crate) struct WrittenOrder {
-    /// What is asked for. A product may be named twice.
-    #[schema(value_type = Vec<WrittenLine>, min_items = 1, max_items = 100)]
-    lines: Vec<OnlyMap<WrittenLine>>,
-}
-
-/// One line of an order to be placed.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = NewOrderLine)]
-pub(crate) struct WrittenLine {
-    /// Which product.
-    #[schema(minimum = 1, maximum = 9007199254740991_u64)]
-    product_id: u64,
-    /// How many pieces.
-    #[schema(minimum = 1, maximum = 10000)]
-    quantity: u64,
-}
-
-impl WrittenLine {
-    fn checked(&self) -> Option<RequestedLine> {
-        Some(RequestedLine {
-            product_id: ProductId::new(self.product_id)?,
-            quantity: Quantity::new(self.quantity).ok()?,
-        })
-    }
-}
-
-/// A struct that is read from a JSON object only. Derived readers take arrays as well.
-struct OnlyMap<T>(T);
-
-impl<'de, T: DeserializeOwned> Deserialize<'de> for OnlyMap<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct OnlyMapVisitor<T>(std::marker::PhantomData<T>);
-
-        impl<'de, T: DeserializeOwned> Visitor<'de> for OnlyMapVisitor<T> {
-            type Value = OnlyMap<T>;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<OnlyMap<T>, A::Error> {
-                T::deserialize(MapAccessDeserializer::new(map)).map(OnlyMap)
-            }
-        }
-
-        deserializer.deserialize_map(OnlyMapVisitor(std::marker::PhantomData))
-    }
-}
-
-impl FromBody for NewOrder {
-    fn read_fast(body: &[u8]) -> Option<Self> {
-        let OnlyMap(written) = serde_json::from_slice::<OnlyMap<WrittenOrder>>(body).ok()?;
-        if !(1..=LINES_MAX).contains(&written.lines.len()) {
-            return None;
-        }
-        let lines = written.lines.iter().map(|OnlyMap(line)| line.checked());
-        Some(Self {
-            lines: lines.collect::<Option<_>>()?,
-        })
-    }
-
-    fn read(body: Field<'_>) -> Option<Self> {
-        let mut object = body.object()?;
-        let lines = object.required("lines", |field| {
-            let lines: Vec<_> = field.array(1..=LINES_MAX)?.into_iter().map(line).collect();
-            lines.into_iter().collect::<Option<_>>()
-        });
-        object.close();
-        Some(Self { lines: lines? })
-    }
-}
-
-fn line(field: Field<'_>) -> Option<RequestedLine> {
-    let mut object = field.object()?;
-    let product_id = object.required("product_id", product_id);
-    let quantity = object.required("quantity", quantity);
-    object.close();
-    Some(RequestedLine {
-        product_id: product_id?,
-        quantity: quantity?,
-    })
-}
-
-/// The id of a product that may exist.
-pub(super) fn product_id(field: Field<'_>) -> Option<ProductId> {
-    let most = domain::ids::ID_BOUND.cast_signed() - 1;
-    ProductId::new(field.integer(1..=most)?.unsigned_abs())
-}
-
-/// Pieces of one line.
-pub(super) fn quantity(field: Field<'_>) -> Option<Quantity> {
-    let pieces = field.integer(1..=Quantity::MAX.into())?;
-    Quantity::new(pieces.unsigned_abs()).ok()
 }
 
 /// Which orders to list, newest first.

@@ -76,6 +76,7 @@ impl From<products::Product> for Product {
 
 /// A product to be made.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = NewProduct, example = json!({
     "sku": "LANTERN-1",
     "name": "Storm lantern",
@@ -128,6 +129,7 @@ pub(super) fn stock(field: Field<'_>) -> Option<u64> {
 
 /// What to change; what is missing stays as it is.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = ProductChange, example = json!({"price": {"amount": 3999, "currency": "EUR"}}))]
 #[expect(dead_code, reason = "documents what is read into `ProductChange`")]
 pub(crate) struct ProductChangeSchema {
@@ -159,6 +161,7 @@ impl FromBody for ProductChange {
 
 /// Pieces to put in or take out.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(example = json!({"delta": -3, "reason": "broken in transport"}))]
 pub(crate) struct StockChange {
     /// Pieces to put in; below zero to take out. Not zero.

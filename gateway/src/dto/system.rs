@@ -148,6 +148,7 @@ struct Parked {
     /// The aggregate that could not handle it.
     aggregate_id: u64,
     /// The order it is about; null if it is about none.
+    #[schema(required)]
     order_id: Option<u64>,
     /// The type of the record.
     #[serde(rename = "type")]

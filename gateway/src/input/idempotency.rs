@@ -177,8 +177,8 @@ mod tests {
         assert_eq!(hex(fingerprint(&adjustment)), STOCK);
     }
 
-    const ORDER: &str = "";
-    const STOCK: &str = "";
+    const ORDER: &str = "3f625180b4a3a40fcea45254c87a812e";
+    const STOCK: &str = "f1a6cb44b4b5240022cc89bd856d1d2f";
 
     #[test]
     fn different_requests_have_different_fingerprints() {

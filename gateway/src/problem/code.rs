@@ -61,7 +61,6 @@ pub(crate) enum Code {
 
 impl Code {
     /// All of them, by status.
-    #[cfg(test)]
     pub(crate) const ALL: [Self; 26] = [
         Self::BadRequest,
         Self::InvalidJson,

@@ -11,6 +11,7 @@ pub(crate) const FAULTS_MAX: usize = 100;
 /// What is wrong with one part of a request, as a client's program reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ProblemErrorCode)]
 pub(crate) enum FaultCode {
     /// It is missing.
     Required,
@@ -43,7 +44,6 @@ pub(crate) struct Fault {
     #[schema(example = "/lines/0/product_id")]
     pub(crate) pointer: String,
     /// What.
-    #[schema(inline)]
     pub(crate) code: FaultCode,
     /// The same for people.
     #[schema(value_type = String, example = "there is no product 4711")]

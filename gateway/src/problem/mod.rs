@@ -124,6 +124,12 @@ impl Problem {
         self.0.code
     }
 
+    /// What is wrong with the content.
+    #[cfg(test)]
+    pub(crate) fn faults(&self) -> &[Fault] {
+        &self.0.faults
+    }
+
     /// What an operator should know and a client should not.
     pub(crate) fn cause(&self) -> Option<&str> {
         self.0.cause.as_deref()

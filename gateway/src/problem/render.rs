@@ -7,7 +7,7 @@ use actix_web::{
     http::header::{self, HeaderValue},
 };
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{ToSchema, openapi::Object};
 
 use super::{Code, Fault, More, Problem};
 use crate::{dto, trace::TraceId};
@@ -41,7 +41,7 @@ pub(crate) struct ProblemBody<'a> {
     #[schema(example = 422)]
     status: u16,
     /// The kind of problem, stable.
-    #[schema(example = "validation_failed")]
+    #[schema(schema_with = codes)]
     code: &'a str,
     /// What happened this time, for people.
     #[schema(example = "/lines/0/quantity: must be between 1 and 10000")]
@@ -56,6 +56,10 @@ pub(crate) struct ProblemBody<'a> {
     #[serde(flatten)]
     #[schema(ignore)]
     more: Option<&'a More>,
+}
+
+fn codes() -> Object {
+    dto::schema::one_of("The kind of problem, stable.", Code::ALL.map(Code::as_str))
 }
 
 /// The problem of an order that was refused.

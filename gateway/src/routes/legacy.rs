@@ -26,6 +26,7 @@ use domain::{
 use storage::ProductQuery;
 use utoipa_actix_web::service_config::ServiceConfig;
 
+use super::orders::refusal;
 use crate::{
     dto::legacy::{
         Created, Error, Login, NewOrder, NewProduct, Product, ProductData, Products, Register,
@@ -148,7 +149,7 @@ async fn make_account(registration: Registration, shop: &Shop) -> Result<HttpRes
 /// Log in (old demo)
 #[utoipa::path(
     tag = "legacy",
-    request_body = Login,
+    request_body = crate::dto::auth::Login,
     responses(
         (status = 200, description = "A token, also as a cookie for 30 days.", body = Token, headers(("Set-Cookie" = String, description = "`Authorization=<token>`."))),
         (status = 401, description = "The username or the password is wrong.", body = Error),
@@ -167,7 +168,7 @@ async fn legacy_login(
 /// Log in as an administrator (old demo)
 #[utoipa::path(
     tag = "legacy",
-    request_body = Login,
+    request_body = crate::dto::auth::Login,
     responses(
         (status = 200, description = "A token, also as a cookie for 30 days.", body = Token, headers(("Set-Cookie" = String, description = "`Authorization=<token>`."))),
         (status = 401, description = "The username or the password is wrong, or the user is no administrator.", body = Error),
@@ -346,12 +347,7 @@ async fn legacy_place_order(
     let status = match order.status {
         OrderStatus::Confirmed | OrderStatus::Cancelled => 201,
         OrderStatus::Created | OrderStatus::Reserved => 202,
-        OrderStatus::Rejected | OrderStatus::Expired => {
-            return Err(Problem::new(
-                Code::OutOfStock,
-                "the order was refused: there are not enough pieces",
-            ));
-        }
+        OrderStatus::Rejected | OrderStatus::Expired => return Err(refusal(&order)),
     };
     let mut answer = if status == 201 {
         HttpResponse::Created()

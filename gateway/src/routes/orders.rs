@@ -23,7 +23,8 @@ use crate::{
     dto::{
         List, Refusal,
         history::OrderHistoryEntry,
-        orders::{NewOrder, Order as OrderBody, OrderList, WrittenOrder},
+        new_order::{NewOrder, WrittenOrder},
+        orders::{Order as OrderBody, OrderList},
     },
     edge::Edge,
     history_stream,
@@ -145,7 +146,8 @@ fn outcome(placed: Placed, prefer: Prefer) -> Result<HttpResponse, Problem> {
     Ok(answer.json(OrderBody::from(order)))
 }
 
-fn refusal(order: &Order) -> Problem {
+/// Why an order that is rejected or expired was not fulfilled.
+pub(super) fn refusal(order: &Order) -> Problem {
     let problem = match (order.status, order.reason) {
         (OrderStatus::Expired, _) => {
             Problem::new(Code::Expired, "its products did not answer in time")
@@ -154,10 +156,7 @@ fn refusal(order: &Order) -> Problem {
             Code::CurrencyMismatch,
             "the products of the order are priced in more than one currency",
         ),
-        _ => Problem::new(
-            Code::OutOfStock,
-            "some product had not enough pieces, see lines",
-        ),
+        _ => Problem::new(Code::OutOfStock, "some product had not enough pieces"),
     };
     problem.with(More::Refusal(Refusal::from(order)))
 }
@@ -293,3 +292,6 @@ async fn visible(user: User, id: Id<OrderId>, shop: &Shop) -> Result<Order, Prob
         .filter(|order| order.user_id == user.id || user.is_admin())
         .ok_or_else(|| Problem::not_found("order"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! The order in which a request is judged: who asks, what it is about, its body, and only then its content.
 
-use std::{cell::Cell, rc::Rc};
+use std::{cell::Cell, pin::Pin, rc::Rc};
 
 use actix_web::{
     FromRequest,
@@ -10,7 +10,7 @@ use actix_web::{
     test::TestRequest,
     web::{Bytes, Data},
 };
-use futures::stream;
+use futures::{Stream, StreamExt, stream};
 
 use super::{post, request, send};
 use crate::{
@@ -103,9 +103,8 @@ async fn chunked(chunks: usize, chunk: &'static [u8]) -> (Result<Body<Login>, Pr
         count.set(count.get() + 1);
         Ok::<_, PayloadError>(Bytes::from_static(chunk))
     });
-    let mut payload = Payload::Stream {
-        payload: Box::pin(body),
-    };
+    let body: Pin<Box<dyn Stream<Item = Result<Bytes, PayloadError>>>> = Box::pin(body);
+    let mut payload = Payload::Stream { payload: body };
     let request = TestRequest::default()
         .insert_header(("content-type", "application/json"))
         .app_data(Data::new(Edge::new(Config::default())))
@@ -130,5 +129,3 @@ async fn a_body_is_put_together_from_its_chunks() {
     let (result, _) = chunked(0, b"").await;
     assert_eq!(result.err().unwrap().code(), Code::InvalidJson);
 }
-
-use futures::StreamExt;

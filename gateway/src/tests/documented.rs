@@ -3,11 +3,16 @@
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use actix_web::http::Method;
-use serde_json::Value;
+use actors::products::{NewProduct, ProductChange};
+use serde_json::{Value, json};
 use utoipa::openapi::{HttpMethod, path::Operation};
 
 use super::{request, send};
-use crate::document::{asks_for_admin, asks_for_token, openapi, operations};
+use crate::{
+    document::{asks_for_admin, asks_for_token, openapi, operations},
+    dto,
+    input::{FromBody, body::parse},
+};
 
 /// Every operation with its method and path.
 fn all_operations() -> Vec<(Method, String, Operation)> {
@@ -19,7 +24,7 @@ fn all_operations() -> Vec<(Method, String, Operation)> {
                 HttpMethod::Get => Method::GET,
                 HttpMethod::Post => Method::POST,
                 HttpMethod::Patch => Method::PATCH,
-                other => panic!("{path} has a method that no test knows: {other:?}"),
+                _ => panic!("{path} has a method that no test knows"),
             };
             all.push((method, path.clone(), operation.clone()));
         }
@@ -188,6 +193,18 @@ async fn the_pages_come_from_here_and_run_nothing_from_elsewhere() {
         "{}",
         page.text()
     );
+    for (attribute, _) in page
+        .text()
+        .match_indices("src=\"")
+        .chain(page.text().match_indices("href=\""))
+    {
+        let text = page.text();
+        let (_, rest) = text[attribute..].split_once('"').unwrap();
+        let file = rest.split_once('"').unwrap().0.trim_start_matches("./");
+        let file = send(request(Method::GET, &format!("/docs/{file}"))).await;
+        assert_eq!(file.status.as_u16(), 200);
+        assert!(!file.text().contains("petstore.swagger.io/v2/swagger.json"));
+    }
     let start = send(request(Method::GET, "/docs/swagger-initializer.js"))
         .await
         .text();
@@ -200,4 +217,86 @@ async fn the_pages_come_from_here_and_run_nothing_from_elsewhere() {
             .await
             .expect_problem(404, "not_found");
     }
+}
+
+/// What a route makes of a body: nothing wrong, or the places that are.
+type Read = fn(&[u8]) -> Result<(), Vec<String>>;
+
+fn read<T: FromBody>(body: &[u8]) -> Result<(), Vec<String>> {
+    match parse::<T>(body) {
+        Ok(_) => Ok(()),
+        Err(problem) => Err(problem
+            .faults()
+            .iter()
+            .map(|fault| fault.pointer.clone())
+            .collect()),
+    }
+}
+
+#[test]
+fn what_is_read_is_what_is_documented() {
+    let schemas: [(&str, Read); 11] = [
+        ("Register", read::<dto::auth::Register>),
+        ("Login", read::<dto::auth::Login>),
+        ("Refresh", read::<dto::auth::Refresh>),
+        ("NewProduct", read::<NewProduct>),
+        ("ProductChange", read::<ProductChange>),
+        ("StockChange", read::<dto::products::StockChange>),
+        ("NewOrder", read::<dto::new_order::NewOrder>),
+        ("LegacyRegister", read::<dto::legacy::Register>),
+        ("LegacyRegisterAdmin", read::<dto::legacy::RegisterAdmin>),
+        ("LegacyNewProduct", read::<dto::legacy::NewProduct>),
+        ("LegacyNewOrder", read::<dto::legacy::NewOrder>),
+    ];
+    let document = serde_json::to_value(openapi()).unwrap();
+    for (name, read) in schemas {
+        let schema = &document["components"]["schemas"][name];
+        let example = &schema["example"];
+        assert_eq!(
+            read(example.to_string().as_bytes()),
+            Ok(()),
+            "the example of {name}"
+        );
+        let properties = schema["properties"].as_object().unwrap();
+        for property in properties.keys() {
+            let pointer = format!("/{property}");
+            let without = with(example, property, None);
+            let is_required = schema["required"]
+                .as_array()
+                .is_some_and(|all| all.contains(&json!(property)));
+            let expected = if is_required {
+                Err(vec![pointer.clone()])
+            } else {
+                Ok(())
+            };
+            assert_eq!(
+                read(without.as_bytes()),
+                expected,
+                "{name} without {property}"
+            );
+            let wrong = with(example, property, Some(json!([{}])));
+            assert_eq!(
+                read(wrong.as_bytes()).map_err(|places| places[0].starts_with(&pointer)),
+                Err(true),
+                "{name}.{property}"
+            );
+        }
+        let more = with(example, "unheard_of", Some(json!(1)));
+        let is_strict = schema["additionalProperties"] == json!(false);
+        let expected = if is_strict {
+            Err(vec!["/unheard_of".to_owned()])
+        } else {
+            Ok(())
+        };
+        assert_eq!(read(more.as_bytes()), expected, "{name} with more");
+        assert_eq!(is_strict, !name.starts_with("Legacy"), "{name}");
+    }
+}
+
+/// The object with another value for that field, or without it.
+fn with(object: &Value, name: &str, value: Option<Value>) -> String {
+    let mut fields = object.as_object().unwrap().clone();
+    fields.remove(name);
+    fields.extend(value.map(|value| (name.to_owned(), value)));
+    Value::Object(fields).to_string()
 }

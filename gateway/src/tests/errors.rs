@@ -150,13 +150,9 @@ async fn a_fault_of_the_program_tells_nothing_of_its_inside() {
 
 #[actix_web::test]
 async fn a_handler_that_panics_and_errors_of_the_library_are_problems_too() {
-    let panics = || async {
-        if true {
-            panic!("on purpose")
-        } else {
-            HttpResponse::Ok()
-        }
-    };
+    async fn panics() -> HttpResponse {
+        std::panic::panic_any("on purpose")
+    }
     let refuses = || async { Err::<HttpResponse, _>(ErrorBadRequest("inside")) };
     let app = App::new()
         .route("/panics", web::get().to(panics))

@@ -1,11 +1,12 @@
 //! The body of an order: read fast where it is good, and told in full what is wrong where it is not.
 
 use proptest::{prelude::*, sample::select};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
-    dto::orders::NewOrder,
+    dto::new_order::NewOrder,
     input::{Field, FromBody, body::parse},
+    problem::Fault,
 };
 
 /// The same body, never read the fast way.
@@ -21,19 +22,17 @@ impl FromBody for Slow {
 /// The places and codes of what is wrong with a body.
 fn faults(body: &str) -> Vec<(String, String)> {
     let problem = parse::<NewOrder>(body.as_bytes()).unwrap_err();
-    let told = crate::problem::render(
-        &problem,
-        crate::trace::TraceId::random(),
-        crate::problem::Form::Problem,
-    );
-    let body = actix_web::body::to_bytes(told.into_body());
-    let body = futures::executor::block_on(body).unwrap_or_default();
-    let problem: Value = serde_json::from_slice(&body).unwrap();
-    let errors = problem["errors"].as_array().unwrap().clone();
-    let text = |value: &Value| value.as_str().unwrap().to_owned();
-    errors
+    let code = |fault: &Fault| {
+        serde_json::to_value(fault.code)
+            .unwrap()
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    problem
+        .faults()
         .iter()
-        .map(|error| (text(&error["pointer"]), text(&error["code"])))
+        .map(|fault| (fault.pointer.clone(), code(fault)))
         .collect()
 }
 
