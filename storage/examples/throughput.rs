@@ -33,7 +33,7 @@ struct Load {
     writer: Writer<ShardRef, NewRecord, ()>,
     last: [Option<OrderId>; SHARDS as usize],
     placed: u64,
-    open: Vec<(OrderId, u64)>,
+    open: Vec<(OrderId, u64, u64)>,
 }
 
 impl Load {
@@ -72,11 +72,11 @@ impl Load {
 
     fn batch(&mut self, orders: u64) -> Batch {
         let mut rows = RowWrites::default();
-        for (id, nth) in std::mem::take(&mut self.open) {
+        for (id, nth, user) in std::mem::take(&mut self.open) {
             self.record(Domain::Orders, nth, id.get(), 2, None);
             rows.orders
-                .push((order(id, nth, OrderStatus::Confirmed), 2));
-            rows.notifications.push((notification(id, nth), 1));
+                .push((order(id, user, OrderStatus::Confirmed), 2));
+            rows.notifications.push((notification(id, nth, user), 1));
         }
         for _ in 0..orders {
             self.placed += 1;
@@ -95,10 +95,11 @@ impl Load {
                 nth,
                 Some(Domain::Orders),
             );
-            rows.orders
-                .push((order(id, hash % USERS + 1, OrderStatus::Created), 1));
+            let shards = u64::from(SHARDS);
+            let user = (hash % USERS / shards + 1) * shards + nth % shards;
+            rows.orders.push((order(id, user, OrderStatus::Created), 1));
             rows.products.push((product(hash % PRODUCTS + 1), nth));
-            self.open.push((id, nth));
+            self.open.push((id, nth, user));
         }
         let commits = self.writer.begin(usize::MAX).unwrap().commits;
         self.writer.committed();
@@ -144,11 +145,11 @@ fn product(id: u64) -> Product {
     }
 }
 
-fn notification(order: OrderId, nth: u64) -> Notification {
+fn notification(order: OrderId, nth: u64, user: u64) -> Notification {
     Notification {
         id: NotificationId::new(nth).unwrap(),
         order_id: order,
-        user_id: UserId::new(nth % USERS + 1).unwrap(),
+        user_id: UserId::new(user).unwrap(),
         template: Template::OrderConfirmed,
         channel: Channel::Log,
         status: DeliveryStatus::Sent,

@@ -47,6 +47,8 @@ CREATE TABLE link (
 CREATE TABLE orders (
     id          INTEGER PRIMARY KEY,
     shard       INTEGER NOT NULL,
+    -- Orders of a shard that were placed one after the other share an era, see `eras.rs`.
+    era         INTEGER NOT NULL,
     user_id     INTEGER NOT NULL,
     status      TEXT    NOT NULL,
     -- NULL once it is settled.
@@ -55,7 +57,7 @@ CREATE TABLE orders (
     state       BLOB    NOT NULL
 );
 
-CREATE INDEX orders_user ON orders ((id >> 33), user_id, id);
+CREATE INDEX orders_user ON orders (shard, era, user_id, id);
 CREATE INDEX orders_unsettled ON orders (shard, deadline_ms) WHERE deadline_ms IS NOT NULL;
 -- Most orders are confirmed and are found without an index; the few others are not.
 CREATE INDEX orders_refused ON orders (status, id) WHERE deadline_ms IS NULL AND status <> 'confirmed';
@@ -92,6 +94,7 @@ CREATE TABLE credentials (
 
 CREATE TABLE notifications (
     id       INTEGER PRIMARY KEY,
+    era      INTEGER NOT NULL,
     order_id INTEGER NOT NULL,
     user_id  INTEGER NOT NULL,
     template TEXT    NOT NULL,
@@ -100,7 +103,7 @@ CREATE TABLE notifications (
     UNIQUE (order_id, template)
 );
 
-CREATE INDEX notifications_user ON notifications ((id >> 14), user_id, id);
+CREATE INDEX notifications_user ON notifications (era, user_id, id);
 
 CREATE TABLE keys (
     domain        INTEGER NOT NULL,

@@ -138,13 +138,8 @@ impl ActivityLog for SqliteActivityLog {
             return Ok(());
         }
         let mut transaction = self.writer.begin().await?;
-        match self.write(&mut transaction, entries, watermarks).await {
-            Ok(()) => transaction.commit().await,
-            Err(error) => {
-                transaction.rollback().await;
-                Err(error)
-            }
-        }
+        let written = self.write(&mut transaction, entries, watermarks).await;
+        transaction.end(written).await
     }
 
     async fn search(&self, query: &ActivityQuery) -> Result<Page<ActivityEntry>, StorageError> {

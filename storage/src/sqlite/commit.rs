@@ -5,10 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 use domain::ShardRef;
 use engine::ShardCommit;
 
-use super::{bind::Values, insert::ManyRows, rows, store::SqliteStore, writer::WriteTransaction};
+use super::{
+    bind::Values, eras::OrderEras, insert::ManyRows, rows, store::SqliteStore,
+    writer::WriteTransaction,
+};
 use crate::{Batch, Journal, KeyRecord, NewRecord, RowWrites, StorageError};
 
-type Commit = ShardCommit<ShardRef, NewRecord>;
+pub(super) type Commit = ShardCommit<ShardRef, NewRecord>;
 
 impl SqliteStore {
     /// Writes the batch or nothing.
@@ -17,29 +20,25 @@ impl SqliteStore {
             return Ok(());
         }
         let mut transaction = self.writer.begin().await?;
-        match self.write(&mut transaction, batch).await {
-            Ok(true) => transaction.commit().await,
+        let heads = &self.statements.heads;
+        let written = match move_heads(&mut transaction, heads, &batch.commits).await {
+            Ok(true) => self.write(&mut transaction, batch).await,
             Ok(false) => {
                 transaction.rollback().await;
-                Err(self.find_moved(&batch.commits).await?)
+                return Err(self.find_moved(&batch.commits).await?);
             }
-            Err(error) => {
-                transaction.rollback().await;
-                Err(error)
-            }
-        }
+            Err(error) => Err(error),
+        };
+        transaction.end(written).await
     }
 
-    /// Carries out all statements of the batch, unless a head has moved on; then there is nothing more to write.
+    /// Carries out the statements of the batch after the heads were moved.
     async fn write(
         &self,
         transaction: &mut WriteTransaction<'_>,
         batch: &Batch,
-    ) -> Result<bool, StorageError> {
+    ) -> Result<(), StorageError> {
         let statements = &self.statements;
-        if !move_heads(transaction, &statements.heads, &batch.commits).await? {
-            return Ok(false);
-        }
         write_links(transaction, &statements.links, &batch.commits).await?;
         let records = batch
             .commits
@@ -53,22 +52,24 @@ impl SqliteStore {
                 |values, (shard, record)| rows::record(values, shard, record),
             )
             .await?;
-        self.write_states(transaction, &batch.rows).await?;
+        self.write_states(transaction, batch).await?;
         let keys = &batch.rows.keys;
         write_keys(transaction, &statements.keys, keys, time_of(batch)).await?;
-        self.write_parked(transaction, &batch.rows).await?;
-        Ok(true)
+        self.write_parked(transaction, &batch.rows).await
     }
 
     async fn write_states(
         &self,
         transaction: &mut WriteTransaction<'_>,
-        rows: &RowWrites,
+        batch: &Batch,
     ) -> Result<(), StorageError> {
-        let statements = &self.statements;
+        let (statements, rows) = (&self.statements, &batch.rows);
+        let eras = OrderEras::of(&batch.commits, &self.topology);
         let orders = rows::last_states(&rows.orders, |order| order.id.get());
         transaction
-            .write_rows(&statements.orders, orders, rows::order)
+            .write_rows(&statements.orders, orders, |values, row| {
+                rows::order(values, row, eras.of_new(row.0.id))
+            })
             .await?;
         let products = rows::last_states(&rows.products, |product| product.id.get());
         transaction

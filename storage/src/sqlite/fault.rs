@@ -9,7 +9,7 @@ mod none {
 
     /// No faults.
     #[derive(Default)]
-    pub(in crate::sqlite) struct Faults;
+    pub(in crate::sqlite) struct Faults {}
 
     #[allow(clippy::unused_async, clippy::unused_self)]
     impl Faults {

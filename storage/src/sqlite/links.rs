@@ -49,6 +49,8 @@ fn stamp(text: &str) -> Option<Stamp<ShardRef>> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     fn to(shard: u16, prev: u64) -> Stamp<ShardRef> {

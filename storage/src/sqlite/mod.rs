@@ -12,11 +12,13 @@
 
 mod activity;
 mod activity_snapshot;
+mod audit_reads;
 mod bind;
 mod checkpoint;
 mod columns;
 mod commit;
 mod decode;
+mod eras;
 mod errors;
 mod fault;
 mod insert;

@@ -88,8 +88,18 @@ pub(super) fn make_dir(dir: &Path) -> Result<(), StorageError> {
     fs::create_dir_all(dir).map_err(|error| io_error("cannot make", dir, &error))
 }
 
-/// Takes the lock that keeps out a second writer. It is held until the file is closed.
-pub(super) fn lock(dir: &Path) -> Result<File, StorageError> {
+/// The lock that keeps out a second writer.
+pub(super) struct DirLock(File);
+
+impl Drop for DirLock {
+    fn drop(&mut self) {
+        // Closing the file is not enough: a child process that is just being started shares it for a moment.
+        let _ = self.0.unlock();
+    }
+}
+
+/// Takes the lock that keeps out a second writer.
+pub(super) fn lock(dir: &Path) -> Result<DirLock, StorageError> {
     let path = dir.join(LOCK_FILE);
     let file = File::options()
         .create(true)
@@ -98,7 +108,7 @@ pub(super) fn lock(dir: &Path) -> Result<File, StorageError> {
         .open(&path)
         .map_err(|error| io_error("cannot write", &path, &error))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(DirLock(file)),
         Err(TryLockError::WouldBlock) => Err(StorageError::Locked(format!(
             "another process writes to {}; stop it first, or use another directory",
             dir.display()

@@ -10,6 +10,7 @@ use engine::StampedRecord;
 use super::{
     bind::Values,
     columns::{NotificationColumns, OrderColumns, ProductColumns, UserColumns},
+    eras,
     insert::ManyRows,
     links,
 };
@@ -53,8 +54,8 @@ impl Statements {
                  sent = max(sent, excluded.sent), watermark = max(watermark, excluded.watermark)",
             ),
             orders: ManyRows::insert(
-                "orders (id, shard, user_id, status, deadline_ms, version, state)",
-                7,
+                "orders (id, shard, era, user_id, status, deadline_ms, version, state)",
+                8,
                 "ON CONFLICT (id) DO UPDATE SET status = excluded.status, \
                  deadline_ms = excluded.deadline_ms, version = excluded.version, state = excluded.state",
             ),
@@ -78,8 +79,8 @@ impl Statements {
                 "ON CONFLICT (user_id) DO UPDATE SET password_hash = excluded.password_hash",
             ),
             notifications: ManyRows::insert(
-                "notifications (id, order_id, user_id, template, version, state)",
-                6,
+                "notifications (id, era, order_id, user_id, template, version, state)",
+                7,
                 "ON CONFLICT (id) DO UPDATE SET version = excluded.version, state = excluded.state",
             ),
             // Another aggregate's key is left alone unless it has expired, and then counts as not written.
@@ -125,15 +126,17 @@ pub(super) fn at(values: &mut Values, shard: ShardRef) -> Result<&mut Values, St
     values.add(shard.domain.code())?.add(shard.shard)
 }
 
-/// Binds an order.
+/// Binds an order. Its era counts only when it is new.
 pub(super) fn order(
     values: &mut Values,
     (order, version): &(Order, u64),
+    era: u64,
 ) -> Result<(), StorageError> {
     let columns = OrderColumns::of(order);
     values
         .number(order.id.get())?
         .add(columns.shard)?
+        .number(era)?
         .number(columns.user_id)?
         .add(columns.status)?
         .add(columns.deadline.map(Timestamp::as_millis))?
@@ -181,6 +184,7 @@ pub(super) fn notification(
     let columns = NotificationColumns::of(notification);
     values
         .number(notification.id.get())?
+        .number(eras::of_notification(notification.id))?
         .number(columns.order_id)?
         .number(columns.user_id)?
         .add(columns.template)?

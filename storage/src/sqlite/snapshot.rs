@@ -228,7 +228,7 @@ impl SqliteSnapshot {
     }
 
     /// All rows of a statement whose text is made of constants.
-    async fn fetch(
+    pub(super) async fn fetch(
         &mut self,
         sql: String,
         arguments: SqliteArguments,

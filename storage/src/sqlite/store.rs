@@ -1,11 +1,16 @@
 //! The store as a whole.
 
-use std::{fs::File, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use domain::Topology;
 use sqlx::{SqlitePool, sqlite::SqliteSynchronous};
 
-use super::{STORE_FILE, errors, open, rows::Statements, writer::Writer};
+use super::{
+    STORE_FILE, errors,
+    open::{self, DirLock},
+    rows::Statements,
+    writer::Writer,
+};
 use crate::StorageError;
 
 /// Whether a store may be made.
@@ -25,7 +30,7 @@ pub struct SqliteStore {
     pub(super) statements: Statements,
     pub(super) topology: Topology,
     incarnation: u64,
-    _lock: File,
+    _lock: DirLock,
 }
 
 impl std::fmt::Debug for SqliteStore {

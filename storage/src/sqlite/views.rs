@@ -16,7 +16,7 @@ use sqlx::{
 use super::{
     bind::Values,
     decode::{self, Kept},
-    errors,
+    eras, errors,
     journal::{limit_of, read_history},
     store::SqliteStore,
 };
@@ -33,10 +33,10 @@ impl Views for SqliteStore {
     }
 
     async fn orders(&self, query: &OrderQuery) -> Result<Page<Order>, StorageError> {
-        let mut list = List::new(orders_source(query));
-        if let Some(user) = query.user_id {
-            list.filter("user_id = ?")?.number(user.get())?;
-        }
+        let mut list = match query.user_id {
+            Some(user) => eras::orders_of(user, query.before, &self.topology)?,
+            None => List::ordered(orders_source(query), "id DESC"),
+        };
         if let Some(status) = query.status {
             list.filter("status = ?")?.add(status.as_str())?;
         }
@@ -46,7 +46,7 @@ impl Views for SqliteStore {
         if let Some(before) = query.before {
             list.filter("id < ?")?.number(before.get())?;
         }
-        self.page(list, "id DESC", query.limit).await
+        self.page(list, query.limit).await
     }
 
     async fn unsettled_orders(&self, shard: u16) -> Result<Vec<Unsettled>, StorageError> {
@@ -91,7 +91,10 @@ impl Views for SqliteStore {
     }
 
     async fn products(&self, query: &ProductQuery) -> Result<Page<Product>, StorageError> {
-        let mut list = List::new("SELECT id, state FROM products WHERE true");
+        let mut list = List::ordered(
+            "SELECT id, state FROM products WHERE true",
+            "created_at_ms DESC, id DESC",
+        );
         if let Some(text) = &query.text {
             list.filter("instr(folded, ?) > 0")?
                 .add(text.to_lowercase())?;
@@ -101,8 +104,7 @@ impl Views for SqliteStore {
                 .add(time.as_millis())?
                 .number(id.get())?;
         }
-        self.page(list, "created_at_ms DESC, id DESC", query.limit)
-            .await
+        self.page(list, query.limit).await
     }
 
     async fn user(&self, id: UserId) -> Result<Option<User>, StorageError> {
@@ -142,14 +144,14 @@ impl Views for SqliteStore {
         before: Option<u64>,
         limit: usize,
     ) -> Result<Page<Notification>, StorageError> {
-        let mut list = List::new("SELECT id, state FROM notifications WHERE true");
-        if let Some(user) = user_id {
-            list.filter("user_id = ?")?.number(user.get())?;
-        }
+        let mut list = match user_id {
+            Some(user) => eras::notifications_of(user, before)?,
+            None => List::ordered("SELECT id, state FROM notifications WHERE true", "id DESC"),
+        };
         if let Some(before) = before {
             list.filter("id < ?")?.number(before)?;
         }
-        self.page(list, "id DESC", limit).await
+        self.page(list, limit).await
     }
 
     async fn all_parked(&self, limit: usize) -> Result<Vec<ParkedRow>, StorageError> {
@@ -179,7 +181,7 @@ impl Views for SqliteStore {
     }
 }
 
-/// From where orders are listed, so that few rows are read in vain. An index of some rows only serves a statement whose
+/// From where the orders of all users are listed, so that few rows are read in vain. An index of some rows only serves a statement whose
 /// text says that it wants no others.
 const fn orders_source(query: &OrderQuery) -> &'static str {
     const ALL: &str = "SELECT id, state FROM orders WHERE true";
@@ -187,9 +189,6 @@ const fn orders_source(query: &OrderQuery) -> &'static str {
         "SELECT id, state FROM orders INDEXED BY orders_unsettled WHERE deadline_ms IS NOT NULL";
     const REFUSED: &str = "SELECT id, state FROM orders INDEXED BY orders_refused \
                            WHERE deadline_ms IS NULL AND status <> 'confirmed'";
-    if query.user_id.is_some() {
-        return ALL;
-    }
     match query.status {
         _ if query.overdue_at.is_some() => UNSETTLED,
         Some(OrderStatus::Created | OrderStatus::Reserved) => UNSETTLED,
@@ -199,17 +198,34 @@ const fn orders_source(query: &OrderQuery) -> &'static str {
 }
 
 /// A list's statement while it is put together from constant parts.
-struct List {
+pub(super) struct List {
     sql: String,
+    order: Option<&'static str>,
     values: Values,
 }
 
 impl List {
-    fn new(source: &str) -> Self {
+    /// A list in this order.
+    fn ordered(source: &str, order: &'static str) -> Self {
         Self {
             sql: source.to_owned(),
+            order: Some(order),
             values: Values::default(),
         }
+    }
+
+    /// A list whose rows come in the right order by themselves.
+    pub(super) fn in_its_own_order(source: String) -> Self {
+        Self {
+            sql: source,
+            order: None,
+            values: Values::default(),
+        }
+    }
+
+    /// The values of its statement so far.
+    pub(super) const fn values(&mut self) -> &mut Values {
+        &mut self.values
     }
 
     /// Adds a condition, whose values are to be added next.
@@ -240,14 +256,14 @@ impl SqliteStore {
         rows.first().map(|row| decode::state(row, 0, 1)).transpose()
     }
 
-    async fn page<T: Kept>(
-        &self,
-        mut list: List,
-        order: &'static str,
-        limit: usize,
-    ) -> Result<Page<T>, StorageError> {
+    async fn page<T: Kept>(&self, mut list: List, limit: usize) -> Result<Page<T>, StorageError> {
         list.values.add(limit_of(limit.saturating_add(1)))?;
-        let sql = format!("{} ORDER BY {order} LIMIT ?", list.sql);
+        let mut sql = list.sql;
+        if let Some(order) = list.order {
+            sql.push_str(" ORDER BY ");
+            sql.push_str(order);
+        }
+        sql.push_str(" LIMIT ?");
         let rows = self.fetch(sql, list.values.into_arguments()).await?;
         Ok(Page {
             has_more: rows.len() > limit,

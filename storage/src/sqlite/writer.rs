@@ -169,16 +169,24 @@ impl WriteTransaction<'_> {
         Ok(written)
     }
 
+    /// Commits what was written, or rolls back if that failed, or if commits are to fail.
+    pub(super) async fn end(self, written: Result<(), StorageError>) -> Result<(), StorageError> {
+        match written.and_then(|()| self.writer.faults.at_commit()) {
+            Ok(()) => self.commit().await,
+            Err(error) => {
+                self.rollback().await;
+                Err(error)
+            }
+        }
+    }
+
     /// Commits, or rolls back and says why it could not.
     pub(super) async fn commit(mut self) -> Result<(), StorageError> {
         let writer = self.writer;
-        let outcome = match writer.faults.at_commit() {
-            Ok(()) => sqlx::query("COMMIT")
-                .execute(self.connection()?)
-                .await
-                .map_err(|e| writer.error(e)),
-            Err(fault) => Err(fault),
-        };
+        let outcome = sqlx::query("COMMIT")
+            .execute(self.connection()?)
+            .await
+            .map_err(|e| writer.error(e));
         match outcome {
             Ok(_) => {
                 *self.slot = self.connection.take();

@@ -5,7 +5,7 @@ use storage::{ActivityLog, ActivityQuery, Level, NewActivity};
 
 use super::fixtures::*;
 
-pub async fn all<A: ActivityLog>(make: impl AsyncFn() -> A) {
+pub(crate) async fn all<A: ActivityLog>(make: impl AsyncFn() -> A) {
     entries_are_listed_newest_first(&make().await).await;
     an_entry_is_written_once(&make().await).await;
     watermarks_move_on(&make().await).await;

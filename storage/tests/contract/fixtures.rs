@@ -15,22 +15,22 @@ use storage::{
 };
 
 /// More than nine shards, so that 1 and 11 could be taken for each other.
-pub const TOPOLOGY: Topology = Topology::uniform(16);
+pub(crate) const TOPOLOGY: Topology = Topology::uniform(16);
 
-pub const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
-pub fn after_secs(secs: u64) -> Timestamp {
+pub(crate) fn after_secs(secs: u64) -> Timestamp {
     NOW.plus(std::time::Duration::from_secs(secs))
 }
 
-pub fn orders(shard: u16) -> ShardRef {
+pub(crate) fn orders(shard: u16) -> ShardRef {
     ShardRef {
         domain: Domain::Orders,
         shard,
     }
 }
 
-pub fn products(shard: u16) -> ShardRef {
+pub(crate) fn products(shard: u16) -> ShardRef {
     ShardRef {
         domain: Domain::Products,
         shard,
@@ -38,7 +38,7 @@ pub fn products(shard: u16) -> ShardRef {
 }
 
 /// The id of the nth order of a shard.
-pub fn order_id(shard: u16, nth: u32) -> OrderId {
+pub(crate) fn order_id(shard: u16, nth: u32) -> OrderId {
     let mut id = OrderId::next(None, shard, NOW);
     for _ in 0..nth {
         id = OrderId::next(Some(id), shard, NOW);
@@ -46,7 +46,7 @@ pub fn order_id(shard: u16, nth: u32) -> OrderId {
     id
 }
 
-pub fn order(id: OrderId, user: u64, status: OrderStatus) -> Order {
+pub(crate) fn order(id: OrderId, user: u64, status: OrderStatus) -> Order {
     Order {
         id,
         user_id: UserId::new(user).unwrap(),
@@ -71,7 +71,7 @@ pub fn order(id: OrderId, user: u64, status: OrderStatus) -> Order {
     }
 }
 
-pub fn product(id: u64, sku: &str, name: &str) -> Product {
+pub(crate) fn product(id: u64, sku: &str, name: &str) -> Product {
     Product {
         id: ProductId::new(id).unwrap(),
         sku: sku.parse().unwrap(),
@@ -87,7 +87,7 @@ pub fn product(id: u64, sku: &str, name: &str) -> Product {
     }
 }
 
-pub fn user(id: u64, username: &str, role: Role) -> User {
+pub(crate) fn user(id: u64, username: &str, role: Role) -> User {
     User {
         id: UserId::new(id).unwrap(),
         username: username.parse().unwrap(),
@@ -99,7 +99,7 @@ pub fn user(id: u64, username: &str, role: Role) -> User {
     }
 }
 
-pub fn notification(id: u64, order: OrderId, user: u64, template: Template) -> Notification {
+pub(crate) fn notification(id: u64, order: OrderId, user: u64, template: Template) -> Notification {
     Notification {
         id: NotificationId::new(id).unwrap(),
         order_id: order,
@@ -113,7 +113,7 @@ pub fn notification(id: u64, order: OrderId, user: u64, template: Template) -> N
     }
 }
 
-pub fn parked(shard: ShardRef, id: u64, parked_at: Timestamp) -> ParkedRow {
+pub(crate) fn parked(shard: ShardRef, id: u64, parked_at: Timestamp) -> ParkedRow {
     ParkedRow {
         shard,
         parked_at,
@@ -131,14 +131,14 @@ pub fn parked(shard: ShardRef, id: u64, parked_at: Timestamp) -> ParkedRow {
     }
 }
 
-pub fn key(shard: ShardRef, text: &str) -> Key {
+pub(crate) fn key(shard: ShardRef, text: &str) -> Key {
     Key {
         shard,
         text: text.to_owned(),
     }
 }
 
-pub fn taken(key: &Key, aggregate_id: u64, expires_at: Option<Timestamp>) -> KeyRecord {
+pub(crate) fn taken(key: &Key, aggregate_id: u64, expires_at: Option<Timestamp>) -> KeyRecord {
     KeyRecord {
         key: key.clone(),
         owner: KeyOwner {
@@ -149,11 +149,11 @@ pub fn taken(key: &Key, aggregate_id: u64, expires_at: Option<Timestamp>) -> Key
     }
 }
 
-pub fn record(aggregate_id: u64, seq: u64) -> NewRecord {
+pub(crate) fn record(aggregate_id: u64, seq: u64) -> NewRecord {
     record_at(aggregate_id, seq, NOW)
 }
 
-pub fn record_at(aggregate_id: u64, seq: u64, time: Timestamp) -> NewRecord {
+pub(crate) fn record_at(aggregate_id: u64, seq: u64, time: Timestamp) -> NewRecord {
     NewRecord {
         aggregate_id,
         seq,
@@ -164,7 +164,7 @@ pub fn record_at(aggregate_id: u64, seq: u64, time: Timestamp) -> NewRecord {
 }
 
 /// One turn of a shard.
-pub fn turn(shard: ShardRef, records: Vec<(NewRecord, Vec<ShardRef>)>) -> Turn {
+pub(crate) fn turn(shard: ShardRef, records: Vec<(NewRecord, Vec<ShardRef>)>) -> Turn {
     Entry {
         shard,
         generation: 1,
@@ -178,15 +178,15 @@ pub fn turn(shard: ShardRef, records: Vec<(NewRecord, Vec<ShardRef>)>) -> Turn {
     }
 }
 
-pub type Turn = Entry<ShardRef, NewRecord, ()>;
+pub(crate) type Turn = Entry<ShardRef, NewRecord, ()>;
 
 /// The journal writer's state machine, which makes commits of turns.
 #[derive(Default)]
-pub struct Pen(Writer<ShardRef, NewRecord, ()>);
+pub(crate) struct Pen(Writer<ShardRef, NewRecord, ()>);
 
 impl Pen {
     /// A pen for these shards, which are claimed.
-    pub async fn claiming(journal: &impl Journal, shards: &[ShardRef]) -> Self {
+    pub(crate) async fn claiming(journal: &impl Journal, shards: &[ShardRef]) -> Self {
         let mut pen = Self::default();
         for &shard in shards {
             pen.open(shard, journal.claim(shard, "node-1", None).await.unwrap());
@@ -194,12 +194,12 @@ impl Pen {
         pen
     }
 
-    pub fn open(&mut self, shard: ShardRef, head: Head<ShardRef>) {
+    pub(crate) fn open(&mut self, shard: ShardRef, head: Head<ShardRef>) {
         self.0.open(shard, head);
     }
 
     /// A batch of these turns and rows, which counts as committed.
-    pub fn batch(&mut self, turns: Vec<Turn>, rows: RowWrites) -> Batch {
+    pub(crate) fn batch(&mut self, turns: Vec<Turn>, rows: RowWrites) -> Batch {
         for turn in turns {
             self.0.submit(turn).unwrap();
         }
@@ -211,7 +211,7 @@ impl Pen {
         Batch { commits, rows }
     }
 
-    pub async fn write(
+    pub(crate) async fn write(
         &mut self,
         journal: &impl Journal,
         turns: Vec<Turn>,

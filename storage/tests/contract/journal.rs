@@ -7,7 +7,7 @@ use storage::{Batch, Journal, RowWrites, StorageError};
 
 use super::fixtures::*;
 
-pub async fn all<J: Journal>(make: impl AsyncFn() -> J) {
+pub(crate) async fn all<J: Journal>(make: impl AsyncFn() -> J) {
     claims_raise_the_epoch(&make().await).await;
     an_expected_epoch_must_be_the_one(&make().await).await;
     heads_are_of_claimed_shards_only(&make().await).await;

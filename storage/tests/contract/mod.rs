@@ -1,6 +1,6 @@
 //! What every store must do, one suite per port. A store passes them all; `sqlite.rs` beside this folder runs them.
 
-pub mod activity;
-pub mod fixtures;
-pub mod journal;
-pub mod views;
+pub(crate) mod activity;
+pub(crate) mod fixtures;
+pub(crate) mod journal;
+pub(crate) mod views;

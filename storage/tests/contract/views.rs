@@ -5,7 +5,7 @@ use storage::{Credentials, Journal, OrderQuery, ProductQuery, RowWrites, Unsettl
 
 use super::fixtures::*;
 
-pub async fn all<S: Journal + Views>(make: impl AsyncFn() -> S) {
+pub(crate) async fn all<S: Journal + Views>(make: impl AsyncFn() -> S) {
     what_is_not_there_is_none(&make().await).await;
     orders_are_listed_newest_first(&make().await).await;
     orders_are_filtered(&make().await).await;
@@ -41,7 +41,7 @@ async fn what_is_not_there_is_none(store: &impl Views) {
 
 async fn orders_are_listed_newest_first(store: &(impl Journal + Views)) {
     let orders: Vec<_> = (0..5)
-        .map(|nth| (order(order_id(1, nth), 5, OrderStatus::Confirmed), 1))
+        .map(|nth| (order(order_id(5, nth), 5, OrderStatus::Confirmed), 1))
         .collect();
     let rows = RowWrites {
         orders: orders.clone(),
@@ -70,7 +70,7 @@ async fn orders_are_listed_newest_first(store: &(impl Journal + Views)) {
 async fn orders_are_filtered(store: &(impl Journal + Views)) {
     let mut all = Vec::new();
     for (nth, status) in (0..).zip(OrderStatus::ALL) {
-        for (shard, user) in [(1, 5), (2, 6)] {
+        for (shard, user) in [(5, 5), (6, 6)] {
             let mut order = order(order_id(shard, nth), user, status);
             order.deadline = after_secs(10 * u64::from(nth) + 10);
             all.push((order, 1));

@@ -1,0 +1,83 @@
+//! That a whole store passes, also beside its writer, and that what is damaged is named.
+
+#![allow(clippy::unwrap_used)]
+
+mod damage;
+mod pen;
+pub(crate) mod shop;
+
+use domain::invariants::{Invariant, Report};
+
+use self::shop::Shop;
+use super::audit;
+
+/// A shop that has sold, has refused, and has an order and an answer on their way.
+async fn busy_shop(dir: &std::path::Path) -> Shop {
+    let mut shop = Shop::open(dir, 10).await;
+    shop.sell(3).await;
+    shop.sell(100).await;
+    shop.sell(2).await;
+    shop.place(1).await;
+    shop.answer().await;
+    shop.place(1).await;
+    shop
+}
+
+fn told(report: &Report) -> Vec<String> {
+    let findings = report.findings().iter();
+    findings
+        .flat_map(|finding| &finding.examples)
+        .map(ToString::to_string)
+        .collect()
+}
+
+#[tokio::test]
+async fn a_whole_store_passes_beside_its_writer_and_at_rest() {
+    let dir = tempfile::tempdir().unwrap();
+    let shop = busy_shop(dir.path()).await;
+    let beside = audit(dir.path()).await.unwrap();
+    shop.close().await;
+    let at_rest = audit(dir.path()).await.unwrap();
+    assert_eq!(told(&at_rest), [""; 0]);
+    assert_eq!(beside, at_rest);
+    assert_eq!((at_rest.records, at_rest.orders), (17, 5));
+    for finding in at_rest.findings() {
+        let is_looked_at = finding.checked > 0;
+        assert_eq!(
+            is_looked_at,
+            finding.invariant != Invariant::I5,
+            "{finding:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_goes_on_while_it_is_audited_passes_every_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut shop = Shop::open(dir.path(), 1_000).await;
+    for _ in 0..20 {
+        let selling = shop.sell(1);
+        let (_, report) = futures::future::join(selling, audit(dir.path())).await;
+        assert_eq!(told(&report.unwrap()), [""; 0]);
+    }
+}
+
+#[tokio::test]
+async fn a_store_of_many_pages_is_read_to_its_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut shop = Shop::open(dir.path(), 1_000).await;
+    for _ in 0..400 {
+        shop.sell(1).await;
+    }
+    let report = audit(dir.path()).await.unwrap();
+    assert_eq!(told(&report), [""; 0]);
+    assert_eq!((report.records, report.orders), (2 + 400 * 4, 400));
+    assert_eq!(report.finding(Invariant::I8).violations, 0);
+}
+
+#[tokio::test]
+async fn what_is_not_there_cannot_be_audited() {
+    let dir = tempfile::tempdir().unwrap();
+    let error = audit(dir.path()).await.unwrap_err();
+    assert!(error.to_string().contains("activity.db"), "{error}");
+}

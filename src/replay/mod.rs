@@ -1,0 +1,199 @@
+//! `stampede replay order ID`: the history of one order, event by event, and its state at any point.
+//!
+//! The state is what the events give, and not the row that is stored; `audit` compares the two.
+
+mod json;
+#[cfg(test)]
+mod tests;
+mod text;
+mod times;
+
+use std::{fmt, path::Path, path::PathBuf, process::ExitCode};
+
+use domain::{
+    Aggregate, Event, OrderId,
+    orders::{Order, OrderEvent},
+};
+use storage::{StorageError, StoredRecord, sqlite::SqliteSnapshot};
+
+use crate::output::{complain, say};
+
+/// The exit code for what was asked for and is not there.
+const EXIT_NOT_THERE: u8 = 1;
+/// The exit code for a store that cannot be read.
+const EXIT_UNREADABLE: u8 = 2;
+/// Records of one reading.
+const PAGE: usize = 500;
+
+/// Show the history of one order, event by event, and its state at any point.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    /// The order's id.
+    #[arg(value_name = "ID", value_parser = order_id)]
+    id: OrderId,
+    /// Where the data lies.
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "./stampede-data",
+        env = "STAMPEDE_DATA_DIR"
+    )]
+    data_dir: PathBuf,
+    /// Show the state after the N-th event instead of the last.
+    #[arg(long, value_name = "N")]
+    at: Option<u64>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Replays the order, and prints it.
+pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let replayed = match replay(&args.data_dir, args.id, args.at).await {
+        Ok(replayed) => replayed,
+        Err(error) => {
+            complain(format_args!("error: {error}"));
+            return Ok(ExitCode::from(error.exit_code()));
+        }
+    };
+    if args.json {
+        say(json::of(&replayed));
+    } else {
+        say(text::of(&replayed));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// An order's history and its state after one of its events.
+#[derive(Debug)]
+struct Replayed {
+    id: OrderId,
+    history: Vec<Entry>,
+    /// After which event the state is.
+    at: u64,
+    state: Order,
+}
+
+/// One event.
+#[derive(Debug)]
+struct Entry {
+    record: StoredRecord,
+    event: OrderEvent,
+}
+
+/// Why an order cannot be replayed.
+#[derive(Debug)]
+enum ReplayError {
+    Unknown(OrderId),
+    NoSuchEvent {
+        id: OrderId,
+        at: u64,
+        last: u64,
+    },
+    /// A record is not what it should be.
+    Unreadable {
+        id: OrderId,
+        position: String,
+        why: String,
+    },
+    Store(PathBuf, StorageError),
+}
+
+async fn replay(dir: &Path, id: OrderId, at: Option<u64>) -> Result<Replayed, ReplayError> {
+    let history = history(dir, id)
+        .await
+        .map_err(|error| ReplayError::Store(dir.to_owned(), error))?
+        .into_iter()
+        .map(|record| read(id, record))
+        .collect::<Result<Vec<Entry>, _>>()?;
+    let last = history.last().map_or(0, |entry| entry.record.seq);
+    if last == 0 {
+        return Err(ReplayError::Unknown(id));
+    }
+    let at = at.unwrap_or(last);
+    if !history.iter().any(|entry| entry.record.seq == at) {
+        return Err(ReplayError::NoSuchEvent { id, at, last });
+    }
+    let state = history
+        .iter()
+        .take_while(|entry| entry.record.seq <= at)
+        .fold(None, |state, entry| {
+            Order::evolve(state, &entry.event, entry.record.time)
+        });
+    match state {
+        Some(state) => Ok(Replayed {
+            id,
+            history,
+            at,
+            state,
+        }),
+        None => Err(ReplayError::Unreadable {
+            id,
+            position: "its history".to_owned(),
+            why: "it does not begin with the order being placed".to_owned(),
+        }),
+    }
+}
+
+/// Every record of the order.
+async fn history(dir: &Path, id: OrderId) -> Result<Vec<StoredRecord>, StorageError> {
+    let mut store = SqliteSnapshot::open(dir).await?;
+    let mut history: Vec<StoredRecord> = Vec::new();
+    loop {
+        let after = history.last().map_or(0, |record| record.seq);
+        let page = store.order_history(id, after, PAGE).await?;
+        let is_last = page.len() < PAGE;
+        history.extend(page);
+        if is_last {
+            return Ok(history);
+        }
+    }
+}
+
+fn read(id: OrderId, record: StoredRecord) -> Result<Entry, ReplayError> {
+    let why = match proto::decode(&record.event_type, &record.payload) {
+        Ok(Event::Order(event)) => return Ok(Entry { record, event }),
+        Ok(_) => format!("{} is no event of an order", record.event_type),
+        Err(error) => error.to_string(),
+    };
+    let position = format!(
+        "event {} ({} position {})",
+        record.seq, record.shard, record.position
+    );
+    Err(ReplayError::Unreadable { id, position, why })
+}
+
+/// The id of an order, from what was typed.
+fn order_id(text: &str) -> Result<OrderId, String> {
+    let number = text.parse().ok();
+    number
+        .and_then(OrderId::new)
+        .ok_or_else(|| "an order id is an integer above 0 and below 2^53".to_owned())
+}
+
+impl ReplayError {
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Unknown(_) | Self::NoSuchEvent { .. } | Self::Unreadable { .. } => EXIT_NOT_THERE,
+            Self::Store(..) => EXIT_UNREADABLE,
+        }
+    }
+}
+
+impl fmt::Display for ReplayError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown(id) => write!(f, "there is no order {id}"),
+            Self::NoSuchEvent { id, at, last } => write!(
+                f,
+                "order {id} has no event {at}: --at takes a number from 1 to {last}"
+            ),
+            Self::Unreadable { id, position, why } => {
+                write!(f, "order {id} cannot be replayed: {position}: {why}")
+            }
+            Self::Store(dir, error) => {
+                write!(f, "the store in {} cannot be read: {error}", dir.display())
+            }
+        }
+    }
+}
