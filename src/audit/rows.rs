@@ -15,8 +15,8 @@ use storage::{
     },
 };
 
-/// Rows of one reading.
-const PAGE: usize = 1_000;
+use super::PAGE;
+
 /// Keys without an owner that are looked at one by one.
 const KEYS_MAX: usize = 1_000;
 

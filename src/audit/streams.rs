@@ -9,10 +9,7 @@ use domain::{
 };
 use storage::{StorageError, StoredRecord, sqlite::SqliteSnapshot};
 
-use super::rows;
-
-/// Records or rows of one reading.
-const PAGE: usize = 1_000;
+use super::{PAGE, rows};
 
 /// Something that is read from its beginning to its end.
 enum Source {

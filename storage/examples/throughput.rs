@@ -18,8 +18,8 @@ use domain::{
 };
 use engine::{Entry, Writer};
 use storage::{
-    Batch, Journal, NewRecord, RowWrites,
-    sqlite::{OpenMode, SqliteStore},
+    ActivityLog, Batch, Journal, Level, NewActivity, NewRecord, RowWrites,
+    sqlite::{OpenMode, SqliteActivityLog, SqliteStore},
 };
 
 const SHARDS: u16 = 4;
@@ -224,6 +224,43 @@ async fn main() {
     }
     show("one reservation", &mut times);
     store.close().await.unwrap();
+    activity(dir.path()).await;
+}
+
+/// Three entries for each order, in batches.
+async fn activity(dir: &std::path::Path) {
+    let log = SqliteActivityLog::open(dir).await.unwrap();
+    let source = ShardRef {
+        domain: Domain::Orders,
+        shard: 0,
+    };
+    let mut times = Vec::new();
+    let mut position = 0;
+    for _ in 0..200 {
+        let mut entries = Vec::new();
+        for _ in 0..3 * BATCH {
+            position += 1;
+            entries.push(NewActivity {
+                source: Some((source, position)),
+                time: NOW,
+                level: Level::Info,
+                service: "orders",
+                event_type: "order.confirmed.v1".to_owned(),
+                order_id: OrderId::new(position / 3 + 1),
+                message: "order 4503599627370496 confirmed for 39.98 EUR".to_owned(),
+            });
+        }
+        let begun = Instant::now();
+        log.append(&entries, &[(source, position)]).await.unwrap();
+        times.push(begun.elapsed());
+    }
+    let busy: Duration = times.iter().sum();
+    println!(
+        "activity: {:.0} entries/s",
+        position as f64 / busy.as_secs_f64()
+    );
+    show(&format!("{} entries", 3 * BATCH), &mut times);
+    log.close().await.unwrap();
 }
 
 fn show(what: &str, times: &mut [Duration]) {

@@ -117,7 +117,7 @@ CREATE TABLE keys (
     PRIMARY KEY (domain, text)
 ) WITHOUT ROWID;
 
-CREATE INDEX keys_expiry ON keys (expires_at_ms) WHERE expires_at_ms IS NOT NULL;
+CREATE INDEX keys_expiry ON keys (domain, expires_at_ms) WHERE expires_at_ms IS NOT NULL;
 
 CREATE TABLE parked (
     domain          INTEGER NOT NULL,

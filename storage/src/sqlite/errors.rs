@@ -59,6 +59,16 @@ pub(super) fn classify_write(error: sqlx::Error, dir: &Path) -> StorageError {
     }
 }
 
+/// As [`classify`], for opening a file to write to it in `dir`: whatever goes wrong on a full disk, nothing was written.
+pub(super) fn classify_open(error: sqlx::Error, dir: &Path) -> StorageError {
+    match classify(error) {
+        StorageError::Unavailable(text) | StorageError::Device(text) if is_unwritable(dir) => {
+            StorageError::Full(text)
+        }
+        other => other,
+    }
+}
+
 fn by_code(code: i32, text: String) -> StorageError {
     match code {
         // The file was moved away or deleted under the process: what it writes is lost.

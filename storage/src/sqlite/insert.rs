@@ -2,7 +2,8 @@
 //!
 //! Every statement is a trip to the connection's thread, so rows go in groups. The sizes of the groups are fixed, so
 //! that each statement is prepared once and kept. A group that is not full is filled up with rows of which nothing is
-//! bound: their first column is NULL and the statement leaves them out.
+//! bound: their first column is NULL and the statement leaves them out. (Rows handed over as one JSON text and taken
+//! apart by `json_each`, with payloads in hexadecimal or in one blob, took twice the time.)
 
 use std::sync::Arc;
 

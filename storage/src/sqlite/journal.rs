@@ -4,14 +4,16 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use domain::{
-    OrderId, ProductId, ShardRef, Timestamp, UserId, orders::Order, products::Product, users::User,
+    Domain, OrderId, ProductId, ShardRef, Timestamp, UserId, orders::Order, products::Product,
+    users::User,
 };
 use engine::Head;
-use sqlx::{AssertSqlSafe, SqliteConnection};
+use sqlx::AssertSqlSafe;
 
 use super::{
     decode::{self, Kept},
     errors, links,
+    reads::{read_heads, read_records},
     store::SqliteStore,
 };
 use crate::{Batch, Journal, Key, KeyRecord, ParkedRow, StorageError, StoredRecord};
@@ -142,21 +144,29 @@ impl Journal for SqliteStore {
     }
 
     async fn purge_keys(&self, now: Timestamp, limit: usize) -> Result<u64, StorageError> {
-        let sql = "DELETE FROM keys WHERE (domain, text) IN \
-                   (SELECT domain, text FROM keys WHERE expires_at_ms <= ? LIMIT ?)";
+        // Domain by domain: only so does SQLite look each key up.
+        let sql = "DELETE FROM keys WHERE domain = ?1 AND text IN \
+                   (SELECT text FROM keys WHERE domain = ?1 AND expires_at_ms <= ?2 LIMIT ?3)";
         let mut transaction = self.writer.begin().await?;
-        let purged = sqlx::query(sql)
-            .bind(now.as_millis())
-            .bind(limit_of(limit))
-            .execute(transaction.connection()?)
-            .await;
-        match purged {
-            Ok(done) => transaction.commit().await.map(|()| done.rows_affected()),
-            Err(error) => {
-                transaction.rollback().await;
-                Err(errors::classify(error))
+        let mut purged = 0;
+        for domain in Domain::ALL {
+            let left = limit_of(limit).saturating_sub_unsigned(purged);
+            let done = sqlx::query(sql)
+                .bind(domain.code())
+                .bind(now.as_millis())
+                .bind(left)
+                .execute(transaction.connection()?)
+                .await;
+            match done {
+                Ok(done) => purged += done.rows_affected(),
+                Err(error) => {
+                    transaction.rollback().await;
+                    return Err(self.writer.error(error));
+                }
             }
         }
+        transaction.commit().await?;
+        Ok(purged)
     }
 
     async fn parked(&self, shard: ShardRef) -> Result<Vec<ParkedRow>, StorageError> {
@@ -201,7 +211,7 @@ impl SqliteStore {
                 return Ok(epoch.cast_unsigned());
             }
             Ok(None) => StorageError::HeadMoved { shard },
-            Err(error) => errors::classify(error),
+            Err(error) => self.writer.error(error),
         };
         transaction.rollback().await;
         Err(error)
@@ -230,88 +240,4 @@ impl SqliteStore {
 /// A number of rows as SQLite takes it.
 pub(super) fn limit_of(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
-}
-
-/// Records of a shard after a position.
-pub(super) async fn read_records(
-    connection: &mut SqliteConnection,
-    source: ShardRef,
-    after: u64,
-    limit: usize,
-) -> Result<Vec<StoredRecord>, StorageError> {
-    let sql = format!(
-        "SELECT {} FROM journal WHERE domain = ? AND shard = ? AND position > ? ORDER BY position LIMIT ?",
-        decode::RECORD
-    );
-    let rows = sqlx::query(AssertSqlSafe(sql))
-        .bind(source.domain.code())
-        .bind(source.shard)
-        .bind(after.cast_signed())
-        .bind(limit_of(limit))
-        .fetch_all(connection)
-        .await
-        .map_err(errors::classify)?;
-    rows.iter().map(decode::record).collect()
-}
-
-/// Records of an order after a number.
-pub(super) async fn read_history(
-    connection: &mut SqliteConnection,
-    id: OrderId,
-    after_seq: u64,
-    limit: usize,
-) -> Result<Vec<StoredRecord>, StorageError> {
-    // The domain stands in the text because the index is of this domain alone.
-    let sql = format!(
-        "SELECT {} FROM journal WHERE domain = 2 AND aggregate_id = ? AND seq > ? \
-         ORDER BY seq, position LIMIT ?",
-        decode::RECORD
-    );
-    let rows = sqlx::query(AssertSqlSafe(sql))
-        .bind(id.get().cast_signed())
-        .bind(after_seq.cast_signed())
-        .bind(limit_of(limit))
-        .fetch_all(connection)
-        .await
-        .map_err(errors::classify)?;
-    rows.iter().map(decode::record).collect()
-}
-
-/// All heads with their owners, links included, from one statement and so of one moment.
-pub(super) async fn read_heads(
-    connection: &mut SqliteConnection,
-) -> Result<Vec<(ShardRef, String, Head<ShardRef>)>, StorageError> {
-    let sql = "SELECT h.domain, h.shard, h.owner, h.epoch, h.last_position, h.revision, h.last_id, \
-               l.peer_domain, l.peer_shard, l.sent, l.watermark \
-               FROM head h LEFT JOIN link l ON l.domain = h.domain AND l.shard = h.shard \
-               ORDER BY h.domain, h.shard";
-    let rows = sqlx::query(sql)
-        .fetch_all(connection)
-        .await
-        .map_err(errors::classify)?;
-    let mut heads: Vec<(ShardRef, String, Head<ShardRef>)> = Vec::new();
-    for row in &rows {
-        let shard = decode::shard(row, 0)?;
-        if heads.last().is_none_or(|(last, ..)| *last != shard) {
-            let head = Head {
-                last_position: decode::number(row, 4)?,
-                revision: decode::number(row, 5)?,
-                last_id: decode::number(row, 6)?,
-                ..Head::empty(decode::number(row, 3)?)
-            };
-            heads.push((shard, decode::get(row, 2)?, head));
-        }
-        let has_link = decode::get::<Option<i64>>(row, 7)?.is_some();
-        if let (true, Some((.., head))) = (has_link, heads.last_mut()) {
-            let peer = decode::shard(row, 7)?;
-            let (sent, watermark) = (decode::number(row, 9)?, decode::number(row, 10)?);
-            if sent > 0 {
-                head.sent.insert(peer, sent);
-            }
-            if watermark > 0 {
-                head.watermarks.insert(peer, watermark);
-            }
-        }
-    }
-    Ok(heads)
 }

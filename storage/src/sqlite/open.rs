@@ -7,9 +7,8 @@ use std::{
     time::Duration,
 };
 
-use domain::{Domain, Topology};
 use sqlx::{
-    ConnectOptions, Row, SqliteConnection, SqlitePool,
+    ConnectOptions, SqliteConnection, SqlitePool,
     migrate::{MigrateError, Migrator},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -33,9 +32,6 @@ const READER_CACHE_KIB: u32 = 8 * 1024;
 const STATEMENTS: usize = 256;
 /// Size to which the write-ahead log is cut when it starts anew, in bytes: a reader of a long snapshot makes it grow.
 const WAL_BYTES_KEPT: u32 = 64 * 1024 * 1024;
-
-/// The store's own version in `meta`, for what migrations cannot tell.
-const FORMAT: &str = "1";
 
 pub(super) static STORE_MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 pub(super) static ACTIVITY_MIGRATIONS: Migrator = sqlx::migrate!("migrations/activity-sqlite");
@@ -142,7 +138,7 @@ pub(super) async fn connect_and_migrate(
     let mut connection = options
         .connect()
         .await
-        .map_err(|error| describe(errors::classify_write(error, &dir)))?;
+        .map_err(|error| describe(errors::classify_open(error, &dir)))?;
     migrations
         .run(&mut connection)
         .await
@@ -154,7 +150,7 @@ fn migrate_error(error: MigrateError, path: &Path) -> StorageError {
     let misfit = |text: &str| StorageError::Mismatch(format!("{} {text}", path.display()));
     match error {
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
-            errors::classify_write(error, path.parent().unwrap_or(path))
+            errors::classify_open(error, path.parent().unwrap_or(path))
         }
         MigrateError::VersionMissing(version) => misfit(&format!(
             "was made by a newer version of the program (its schema has migration {version})"
@@ -204,124 +200,5 @@ pub(super) async fn begin_snapshot(
             applied.unwrap_or(0),
             known.unwrap_or(0)
         )))
-    }
-}
-
-/// What `meta` says about a store.
-#[derive(Debug)]
-pub(super) struct Meta {
-    pub(super) topology: Topology,
-    pub(super) incarnation: u64,
-}
-
-/// Writes `meta` of a new store, or checks that an old one has this topology.
-pub(super) async fn establish_meta(
-    connection: &mut SqliteConnection,
-    topology: &Topology,
-) -> Result<Meta, StorageError> {
-    // One statement: either all of it is there or nothing.
-    sqlx::query(
-        "INSERT INTO meta (key, value) SELECT * FROM (VALUES \
-         ('format', ?), ('topology', ?), ('incarnation', CAST(random() AS TEXT))) \
-         WHERE NOT EXISTS (SELECT 1 FROM meta)",
-    )
-    .bind(FORMAT)
-    .bind(topology_text(topology))
-    .execute(&mut *connection)
-    .await
-    .map_err(errors::classify)?;
-    let meta = read_meta(connection).await?;
-    if meta.topology == *topology {
-        Ok(meta)
-    } else {
-        Err(StorageError::Mismatch(format!(
-            "it was made with other numbers of shards ({}) than are asked for ({}); they are fixed when a store is made",
-            topology_text(&meta.topology),
-            topology_text(topology)
-        )))
-    }
-}
-
-/// Reads `meta`.
-pub(super) async fn read_meta(connection: &mut SqliteConnection) -> Result<Meta, StorageError> {
-    let rows = sqlx::query("SELECT key, value FROM meta")
-        .fetch_all(connection)
-        .await
-        .map_err(errors::classify)?;
-    let mut values = std::collections::HashMap::new();
-    for row in rows {
-        let (key, value): (String, String) = (
-            row.try_get(0).map_err(errors::classify)?,
-            row.try_get(1).map_err(errors::classify)?,
-        );
-        values.insert(key, value);
-    }
-    let value = |key: &str| {
-        values
-            .get(key)
-            .ok_or_else(|| StorageError::Damaged(format!("its meta table lacks {key}")))
-    };
-    let format = value("format")?;
-    if format != FORMAT {
-        return Err(StorageError::Mismatch(format!(
-            "it has format {format} and this program knows format {FORMAT}"
-        )));
-    }
-    let topology = topology_from_text(value("topology")?)
-        .ok_or_else(|| StorageError::Damaged("its topology cannot be read".to_owned()))?;
-    let incarnation: i64 = value("incarnation")?
-        .parse()
-        .map_err(|_| StorageError::Damaged("its incarnation cannot be read".to_owned()))?;
-    Ok(Meta {
-        topology,
-        incarnation: incarnation.cast_unsigned(),
-    })
-}
-
-const SHARDED: [Domain; 4] = [
-    Domain::Auth,
-    Domain::Orders,
-    Domain::Products,
-    Domain::Notifications,
-];
-
-fn topology_text(topology: &Topology) -> String {
-    SHARDED
-        .map(|domain| format!("{}={}", domain.name(), topology.shards(domain)))
-        .join(" ")
-}
-
-fn topology_from_text(text: &str) -> Option<Topology> {
-    let shards = |domain: Domain| {
-        text.split(' ')
-            .find_map(|part| part.strip_prefix(domain.name())?.strip_prefix('='))?
-            .parse()
-            .ok()
-    };
-    let [auth, orders, products, notifications] = SHARDED.map(shards);
-    Some(Topology {
-        auth: auth?,
-        orders: orders?,
-        products: products?,
-        notifications: notifications?,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_topology_comes_back() {
-        let topology = Topology {
-            auth: 1,
-            orders: 16,
-            products: 8,
-            notifications: 1_024,
-        };
-        let text = topology_text(&topology);
-        assert_eq!(text, "auth=1 orders=16 products=8 notifications=1024");
-        assert_eq!(topology_from_text(&text), Some(topology));
-        assert_eq!(topology_from_text("auth=1 orders=16"), None);
     }
 }

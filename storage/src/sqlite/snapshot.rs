@@ -18,8 +18,9 @@ use super::{
     columns::{NotificationColumns, OrderColumns, ProductColumns, UserColumns},
     decode::{self, Kept},
     errors,
-    journal::{self, limit_of},
-    open::{self, Meta},
+    journal::limit_of,
+    meta::{self, Meta},
+    open, reads,
 };
 use crate::{
     Key, KeyRecord, ParkedRow, StorageError, StoredRecord,
@@ -60,7 +61,7 @@ impl SqliteSnapshot {
     pub async fn open(dir: &Path) -> Result<Self, StorageError> {
         let path = dir.join(STORE_FILE);
         let mut connection = open::begin_snapshot(&path, &open::STORE_MIGRATIONS).await?;
-        let meta = open::read_meta(&mut connection).await?;
+        let meta = meta::read(&mut connection).await?;
         Ok(Self { connection, meta })
     }
 
@@ -78,7 +79,7 @@ impl SqliteSnapshot {
 
     /// Every head with its owner, links included.
     pub async fn heads(&mut self) -> Result<Vec<(ShardRef, String, Head<ShardRef>)>, StorageError> {
-        journal::read_heads(&mut self.connection).await
+        reads::read_heads(&mut self.connection).await
     }
 
     /// Records of a shard after a position, in order.
@@ -88,7 +89,7 @@ impl SqliteSnapshot {
         after: u64,
         limit: usize,
     ) -> Result<Vec<StoredRecord>, StorageError> {
-        journal::read_records(&mut self.connection, shard, after, limit).await
+        reads::read_records(&mut self.connection, shard, after, limit).await
     }
 
     /// Records of an order after number `after_seq`, in order.
@@ -98,7 +99,7 @@ impl SqliteSnapshot {
         after_seq: u64,
         limit: usize,
     ) -> Result<Vec<StoredRecord>, StorageError> {
-        journal::read_history(&mut self.connection, id, after_seq, limit).await
+        reads::read_history(&mut self.connection, id, after_seq, limit).await
     }
 
     /// Orders with an id above `after`, by id.

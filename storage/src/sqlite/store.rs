@@ -6,7 +6,7 @@ use domain::Topology;
 use sqlx::{SqlitePool, sqlite::SqliteSynchronous};
 
 use super::{
-    STORE_FILE, errors,
+    STORE_FILE, errors, meta,
     open::{self, DirLock},
     rows::Statements,
     writer::Writer,
@@ -67,7 +67,7 @@ impl SqliteStore {
         let create = mode == OpenMode::CreateIfMissing;
         let options = open::writer_options(&path, create, SqliteSynchronous::Full);
         let mut connection = open::connect_and_migrate(&options, &open::STORE_MIGRATIONS).await?;
-        let meta = open::establish_meta(&mut connection, topology).await?;
+        let meta = meta::establish(&mut connection, topology).await?;
         Ok(Self {
             writer: Writer::new(options, dir.to_owned(), connection),
             readers: open::readers(&path, open::STORE_READERS),

@@ -17,7 +17,8 @@ use super::{
     bind::Values,
     decode::{self, Kept},
     eras, errors,
-    journal::{limit_of, read_history},
+    journal::limit_of,
+    reads::read_history,
     store::SqliteStore,
 };
 use crate::{

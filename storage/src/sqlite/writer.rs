@@ -75,7 +75,11 @@ impl Writer {
     ) -> Result<SqliteConnection, StorageError> {
         match slot.take() {
             Some(connection) => Ok(connection),
-            None => self.options.connect().await.map_err(|e| self.error(e)),
+            None => self
+                .options
+                .connect()
+                .await
+                .map_err(|error| errors::classify_open(error, &self.dir)),
         }
     }
 

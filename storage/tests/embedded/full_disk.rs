@@ -10,7 +10,7 @@ use std::{
 use domain::{OrderId, orders::OrderStatus};
 use storage::{
     Journal, RowWrites, StorageError, Views,
-    sqlite::{SqliteSnapshot, SqliteStore},
+    sqlite::{OpenMode, SqliteSnapshot, SqliteStore},
 };
 
 use super::open;
@@ -161,4 +161,25 @@ async fn a_disk_that_fills_up_loses_nothing() {
     assert_holds_exactly(&store, &ids).await;
     drop(store);
     assert_holds_exactly(&open(&dir).await, &ids).await;
+}
+
+#[tokio::test]
+async fn a_store_is_not_made_on_a_full_disk() {
+    let Some(disk) = SmallDisk::mount() else {
+        return;
+    };
+    let (made, new) = (disk.path().join("made"), disk.path().join("new"));
+    for dir in [&made, &new] {
+        std::fs::create_dir(dir).unwrap();
+    }
+    drop(open(&made).await);
+    let ballast = disk.fill();
+    for dir in [&made, &new] {
+        let outcome = SqliteStore::open(dir, &TOPOLOGY, OpenMode::CreateIfMissing).await;
+        assert!(matches!(outcome, Err(StorageError::Full(_))), "{outcome:?}");
+    }
+    std::fs::remove_file(ballast).unwrap();
+    for dir in [&made, &new] {
+        open(dir).await;
+    }
 }

@@ -6,6 +6,7 @@ mod faults;
 mod full_disk;
 mod opening;
 mod snapshots;
+mod writing;
 
 use std::{
     path::PathBuf,
