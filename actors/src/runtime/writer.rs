@@ -187,7 +187,7 @@ impl JournalWriter {
                     tracing::warn!(%error, retry_in_ms = backoff.as_millis(), "shards cannot be claimed yet");
                 }
             }
-            tokio::time::sleep(backoff).await;
+            self.pause(backoff).await;
             backoff = (backoff * 2).min(RECLAIM_BACKOFF_MAX);
         }
         let generation = self.engine.generation();
@@ -197,6 +197,19 @@ impl JournalWriter {
             .store(generation, Ordering::Relaxed);
         if generation > 1 {
             tracing::info!(generation, "every shard is claimed again");
+        }
+    }
+
+    /// Waits, and meanwhile refuses what shards had handed over before they learned that their generation has ended:
+    /// whoever waits for it is told at once, not when the shards are claimed again.
+    async fn pause(&mut self, duration: Duration) {
+        let pause = tokio::time::sleep(duration);
+        tokio::pin!(pause);
+        loop {
+            tokio::select! {
+                () = &mut pause => break,
+                Some(entries) = self.incoming.recv() => self.submit(entries),
+            }
         }
     }
 

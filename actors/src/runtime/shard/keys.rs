@@ -28,6 +28,8 @@ const REMEMBERED_FOR: Duration = Duration::from_secs(120);
 pub(super) struct KeyClaims<A: Aggregate> {
     waiting: Vec<Execute<A>>,
     looking_up: Vec<Execute<A>>,
+    /// Counts the queries, so that the answer to one that was given up is known as such.
+    query: u64,
     taken: HashMap<String, (KeyOwner, Duration)>,
 }
 
@@ -36,6 +38,7 @@ impl<A: Aggregate> Default for KeyClaims<A> {
         Self {
             waiting: Vec::new(),
             looking_up: Vec::new(),
+            query: 0,
             taken: HashMap::new(),
         }
     }
@@ -50,6 +53,7 @@ impl<A: Aggregate> KeyClaims<A> {
     /// Forgets everything; gives back the commands that were waiting.
     pub(super) fn forget(&mut self) -> Vec<Execute<A>> {
         self.taken.clear();
+        self.query += 1;
         let mut commands = std::mem::take(&mut self.looking_up);
         commands.append(&mut self.waiting);
         commands
@@ -99,11 +103,12 @@ impl<H: Host> ShardActor<H> {
             .filter_map(|execute| execute.key.as_ref())
             .map(|claim| key(self.shard, claim))
             .collect();
-        let generation = self.generation;
+        self.keys.query += 1;
+        let query = self.keys.query;
         let journal = self.env.journal.clone();
         let reading = async move { journal.find_keys(&keys).await };
         ctx.spawn(reading.into_actor(self).map(move |found, this, ctx| {
-            if this.generation != generation || this.phase != Phase::Open {
+            if this.keys.query != query || this.phase != Phase::Open {
                 return;
             }
             let commands = std::mem::take(&mut this.keys.looking_up);
