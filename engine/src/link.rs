@@ -23,7 +23,8 @@ pub enum Offer {
 pub struct Inlet {
     cursor: u64,
     seen: u64,
-    healing: bool,
+    /// While a reading of the journal is under way: what had been seen when it began.
+    healing: Option<u64>,
 }
 
 impl Inlet {
@@ -33,7 +34,7 @@ impl Inlet {
         Self {
             cursor: watermark,
             seen: watermark,
-            healing: false,
+            healing: None,
         }
     }
 
@@ -67,22 +68,21 @@ impl Inlet {
         self.seen > self.cursor
     }
 
-    /// Whether a reading of the journal is under way.
-    #[must_use]
-    pub const fn is_healing(&self) -> bool {
-        self.healing
-    }
-
     /// Begins a reading of the source's journal, unless one is under way. Returns the position to read after.
     pub fn begin_healing(&mut self) -> Option<u64> {
-        (!std::mem::replace(&mut self.healing, true)).then_some(self.cursor)
+        if self.healing.is_some() {
+            return None;
+        }
+        self.healing = Some(self.seen);
+        Some(self.cursor)
     }
 
-    /// Ends the reading. What had been noted beyond the cursor is forgotten if the journal did not have it: a record
-    /// that is not in the journal does not exist.
-    pub fn end_healing(&mut self, reached_the_end: bool) {
-        self.healing = false;
-        if reached_the_end {
+    /// Ends the reading. If it has reached the end of the journal and everything read was taken up, then what had been
+    /// seen before it began, and was not there, does not exist: it is forgotten. What was seen since then may be newer
+    /// than the reading, and is still missing.
+    pub fn end_healing(&mut self, has_all: bool) {
+        let seen_before = self.healing.take();
+        if has_all && seen_before.is_some_and(|seen| seen >= self.seen) {
             self.seen = self.cursor;
         }
     }
@@ -112,6 +112,21 @@ mod tests {
         assert_eq!(inlet.begin_healing(), None);
         inlet.end_healing(true);
         assert_eq!(inlet.begin_healing(), Some(2));
+    }
+
+    #[test]
+    fn what_arrives_during_a_reading_is_not_forgotten() {
+        let mut inlet = Inlet::new(2);
+        inlet.announce(9);
+        inlet.begin_healing();
+        inlet.end_healing(true);
+        assert!(!inlet.is_behind(), "position 9 does not exist");
+        inlet.announce(4);
+        inlet.begin_healing();
+        assert_eq!(inlet.offer(5, 4), Offer::Gap);
+        assert_eq!(inlet.offer(4, 2), Offer::Apply);
+        inlet.end_healing(true);
+        assert!(inlet.is_behind(), "position 5 came after the reading");
     }
 
     proptest! {

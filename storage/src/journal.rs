@@ -120,7 +120,7 @@ pub struct Batch {
 #[async_trait]
 pub trait Journal: Send + Sync + 'static {
     /// Takes a shard: raises its epoch by one in a durable transaction of its own, and only then reads its head. With
-    /// `expected`, fails with [`StorageError::HeadMoved`] if the epoch is not that one any more. A shard that has no
+    /// `expected`, fails with [`StorageError::HeadMoved`] if another owner has raised the epoch since. A shard that has no
     /// head gets an empty one.
     async fn claim(
         &self,

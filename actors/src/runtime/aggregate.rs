@@ -130,21 +130,19 @@ pub struct AggregateActor<A> {
     state: Option<A>,
     version: u64,
     has_failed: bool,
-    mailbox_capacity: usize,
     faults: Faults,
 }
 
 impl<A: Aggregate> AggregateActor<A> {
     /// An actor with the state and version that storage has, or with none for one that is to be created.
     #[must_use]
-    pub fn new(id: u64, stored: Option<(A, u64)>, mailbox_capacity: usize, faults: Faults) -> Self {
+    pub fn new(id: u64, stored: Option<(A, u64)>, faults: Faults) -> Self {
         let (state, version) = stored.map_or((None, 0), |(state, version)| (Some(state), version));
         Self {
             id,
             state,
             version,
             has_failed: false,
-            mailbox_capacity,
             faults,
         }
     }
@@ -169,10 +167,6 @@ impl<A: Aggregate> AggregateActor<A> {
 
 impl<A: Aggregate> Actor for AggregateActor<A> {
     type Context = Context<Self>;
-
-    fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.set_mailbox_capacity(self.mailbox_capacity);
-    }
 }
 
 impl<A: Aggregate> Handler<Decide<A>> for AggregateActor<A> {

@@ -52,6 +52,13 @@ pub struct Env {
 }
 
 impl Env {
+    /// Looks at a failure of the store: one of the device ends the process, because nothing can be promised any more.
+    pub(crate) fn store_failed(&self, error: &storage::StorageError) {
+        if error.is_fatal() {
+            (self.on_fatal)(error.to_string());
+        }
+    }
+
     /// Called by actors that must not end while the node runs: nothing restarts them, so the node has to be restarted.
     pub(crate) fn ended(&self, who: &str) {
         if !self.is_stopping.load(Ordering::Acquire) {

@@ -171,7 +171,7 @@ impl Journal for SqliteStore {
 
     async fn parked(&self, shard: ShardRef) -> Result<Vec<ParkedRow>, StorageError> {
         let sql = format!(
-            "SELECT {} FROM parked WHERE domain = ? AND shard = ? ORDER BY parked_at_ms, id",
+            "SELECT {} FROM parked WHERE domain = ? AND shard = ? ORDER BY id",
             decode::PARKED
         );
         let rows = sqlx::query(AssertSqlSafe(sql))
@@ -191,10 +191,12 @@ impl SqliteStore {
         owner: &str,
         expected: Option<u64>,
     ) -> Result<u64, StorageError> {
-        // A shard without a head has epoch 0.
+        // A shard without a head has epoch 0. A later epoch of the same owner is an earlier attempt of its own, which
+        // was committed although the caller did not learn of it.
         let sql = "INSERT INTO head (domain, shard, epoch, owner, last_position, revision, last_id) \
                    SELECT ?1, ?2, 1, ?3, 0, 0, 0 \
                    WHERE ?4 IS NULL OR ?4 = coalesce((SELECT epoch FROM head WHERE domain = ?1 AND shard = ?2), 0) \
+                   OR EXISTS (SELECT 1 FROM head WHERE domain = ?1 AND shard = ?2 AND epoch > ?4 AND owner = ?3) \
                    ON CONFLICT (domain, shard) DO UPDATE SET epoch = epoch + 1, owner = excluded.owner \
                    RETURNING epoch";
         let mut transaction = self.writer.begin().await?;

@@ -55,6 +55,8 @@ async fn an_expected_epoch_must_be_the_one(journal: &impl Journal) {
     assert_eq!(journal.claim(shard, "b", Some(1)).await.unwrap().epoch, 2);
     assert_moved(journal.claim(shard, "a", Some(1)).await, shard);
     assert_eq!(journal.heads(&[shard]).await.unwrap()[0].1.epoch, 2);
+    // Its own attempt, of which it did not learn, is no other owner's.
+    assert_eq!(journal.claim(shard, "b", Some(1)).await.unwrap().epoch, 3);
 }
 
 async fn heads_are_of_claimed_shards_only(journal: &impl Journal) {
@@ -485,10 +487,11 @@ async fn parked_commands_come_and_go(journal: &impl Journal) {
         ..RowWrites::default()
     };
     pen.write(journal, vec![], rows).await.unwrap();
+    // The order of ids is that of parking, also where the clock has stepped back.
     let expected = [
-        parked(shard, 3, after_secs(1)),
-        parked(shard, 2, after_secs(5)),
         parked(shard, 1, after_secs(9)),
+        parked(shard, 2, after_secs(5)),
+        parked(shard, 3, after_secs(1)),
     ];
     assert_eq!(journal.parked(shard).await.unwrap(), expected);
     let rows = RowWrites {

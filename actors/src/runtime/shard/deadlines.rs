@@ -10,7 +10,7 @@ use engine::Head;
 use storage::StorageError;
 
 use super::{
-    Phase, ShardActor,
+    ShardActor,
     turns::{Origin, Turn},
 };
 use crate::runtime::{Host, host::Part};
@@ -54,11 +54,11 @@ impl<H: Host> ShardActor<H> {
         }
         let mut shards = self.host.awaited(&self.env.topology);
         shards.push(self.shard);
-        let generation = self.generation;
+        let life = self.life;
         let journal = self.env.journal.clone();
         let reading = async move { journal.heads(&shards).await };
         ctx.spawn(reading.into_actor(self).map(move |read, this, ctx| {
-            if this.generation == generation && this.phase == Phase::Open {
+            if this.is_current(life) {
                 this.confirm(read, ctx);
             }
         }));

@@ -1,16 +1,20 @@
 //! Keys that can be taken once: usernames, SKUs, idempotency keys.
 //!
 //! Before a command with a key is decided, its key is looked up: first among those that were taken lately (their
-//! commits may be under way), then in storage, many in one query. A key stays among those taken lately for longer than
-//! any query lasts, so that a query which began before a commit cannot miss it.
+//! commits may be under way), then in storage, many in one query. A key stays among those taken lately until it is
+//! committed and every query that began before is over, so that none can miss it.
 
 use std::{collections::HashMap, time::Duration};
 
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use domain::{Aggregate, ShardRef};
+use engine::Ticket;
 use storage::{Key, KeyOwner, KeyRecord};
 
-use super::{Phase, ShardActor};
+use super::{
+    ShardActor,
+    turns::{Origin, Turn},
+};
 use crate::{
     Unavailable,
     runtime::{
@@ -21,16 +25,21 @@ use crate::{
 
 /// Keys of one query at most.
 const LOOKUP_MAX: usize = 500;
-/// How long a key stays among those taken lately; longer than any query.
-const REMEMBERED_FOR: Duration = Duration::from_secs(120);
+/// How long a key stays among those taken lately at least; longer than any query.
+const REMEMBERED_FOR: Duration = Duration::from_secs(30);
 
 /// What a shard knows of keys.
 pub(super) struct KeyClaims<A: Aggregate> {
     waiting: Vec<Execute<A>>,
     looking_up: Vec<Execute<A>>,
-    /// Counts the queries, so that the answer to one that was given up is known as such.
-    query: u64,
-    taken: HashMap<String, (KeyOwner, Duration)>,
+    taken: HashMap<String, Taken>,
+}
+
+/// A key that was taken lately.
+struct Taken {
+    owner: KeyOwner,
+    ticket: Ticket,
+    at: Duration,
 }
 
 impl<A: Aggregate> Default for KeyClaims<A> {
@@ -38,7 +47,6 @@ impl<A: Aggregate> Default for KeyClaims<A> {
         Self {
             waiting: Vec::new(),
             looking_up: Vec::new(),
-            query: 0,
             taken: HashMap::new(),
         }
     }
@@ -53,33 +61,42 @@ impl<A: Aggregate> KeyClaims<A> {
     /// Forgets everything; gives back the commands that were waiting.
     pub(super) fn forget(&mut self) -> Vec<Execute<A>> {
         self.taken.clear();
-        self.query += 1;
         let mut commands = std::mem::take(&mut self.looking_up);
         commands.append(&mut self.waiting);
         commands
     }
 
     /// Notes that a key is taken by a command that has begun.
-    pub(super) fn taken(&mut self, key: &KeyRecord, now: Duration) {
+    pub(super) fn taken(&mut self, key: &KeyRecord, ticket: Ticket, now: Duration) {
+        self.taken.insert(
+            key.key.text.clone(),
+            Taken {
+                owner: key.owner.clone(),
+                ticket,
+                at: now,
+            },
+        );
+    }
+
+    /// Whether a key that was taken lately still is.
+    pub(super) fn is_taken(&self, key: &KeyRecord) -> bool {
         self.taken
-            .insert(key.key.text.clone(), (key.owner.clone(), now));
+            .get(&key.key.text)
+            .is_some_and(|taken| taken.owner == key.owner)
     }
 
     /// Notes that nothing came of the command that took a key.
     pub(super) fn freed(&mut self, key: &KeyRecord) {
-        if self
-            .taken
-            .get(&key.key.text)
-            .is_some_and(|(owner, _)| *owner == key.owner)
-        {
+        if self.is_taken(key) {
             self.taken.remove(&key.key.text);
         }
     }
 
-    /// Forgets keys that every query finds in storage by now.
-    pub(super) fn purge(&mut self, now: Duration) {
-        self.taken
-            .retain(|_, (_, taken_at)| now.saturating_sub(*taken_at) < REMEMBERED_FOR);
+    /// Forgets keys that every query finds in storage by now: those of turns up to `committed`, after a while.
+    pub(super) fn purge(&mut self, now: Duration, committed: Ticket) {
+        self.taken.retain(|_, taken| {
+            taken.ticket > committed || now.saturating_sub(taken.at) < REMEMBERED_FOR
+        });
     }
 }
 
@@ -103,12 +120,11 @@ impl<H: Host> ShardActor<H> {
             .filter_map(|execute| execute.key.as_ref())
             .map(|claim| key(self.shard, claim))
             .collect();
-        self.keys.query += 1;
-        let query = self.keys.query;
+        let life = self.life;
         let journal = self.env.journal.clone();
         let reading = async move { journal.find_keys(&keys).await };
         ctx.spawn(reading.into_actor(self).map(move |found, this, ctx| {
-            if this.keys.query != query || this.phase != Phase::Open {
+            if !this.is_current(life) {
                 return;
             }
             let commands = std::mem::take(&mut this.keys.looking_up);
@@ -124,6 +140,7 @@ impl<H: Host> ShardActor<H> {
                     this.retire_ready(ctx);
                 }
                 Err(error) => {
+                    this.env.store_failed(&error);
                     tracing::warn!(shard = %this.shard, %error, "keys cannot be looked up");
                     for execute in commands {
                         let _ = execute
@@ -146,25 +163,23 @@ impl<H: Host> ShardActor<H> {
             return self.begin_command(execute, None, ctx);
         };
         let now = self.env.clock.now();
-        let owner = self
-            .keys
-            .taken
-            .get(&claim.text)
-            .map(|(owner, _)| owner)
+        let lately = self.keys.taken.get(&claim.text).map(|taken| &taken.owner);
+        let owner = lately
             .or_else(|| found.get(&claim.text))
             .filter(|owner| owner.expires_at.is_none_or(|end| end > now));
         if let Some(owner) = owner {
-            let answer = Executed::KeyTaken {
-                aggregate_id: owner.aggregate_id,
-                same_request: owner.fingerprint == claim.fingerprint,
+            let origin = Origin::KeyTaken {
+                uncommitted: lately.map(|owner| KeyRecord {
+                    key: key(self.shard, &claim),
+                    owner: owner.clone(),
+                }),
+                answer: Executed::KeyTaken {
+                    aggregate_id: owner.aggregate_id,
+                    same_request: owner.fingerprint == claim.fingerprint,
+                },
+                reply: execute.reply,
             };
-            let reply = execute.reply;
-            self.answer_after_commit(Box::new(move |committed| {
-                let _ = reply.send(match committed {
-                    Ok(()) => Ok(answer),
-                    Err(reason) => Err(ExecuteError::Unavailable(reason)),
-                });
-            }));
+            self.begin(Turn::new(origin, Vec::new()), ctx);
             return;
         }
         let record = KeyRecord {

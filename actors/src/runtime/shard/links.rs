@@ -8,12 +8,11 @@ use engine::{Inlet, Offer};
 use storage::{StorageError, StoredRecord};
 
 use super::{
-    Phase, ShardActor,
+    ShardActor,
     turns::{Origin, Turn},
 };
 use crate::runtime::{
     Host,
-    aggregate::Outcome,
     host::{LinkKind, Part},
     messages::Record,
     policy,
@@ -29,7 +28,7 @@ pub(super) struct Link {
     inlet: Inlet,
     kind: LinkKind,
     delivered_at: Duration,
-    /// The position of a record that cannot be decoded, which holds the link.
+    /// The position of a record that cannot be taken up, which holds the link.
     held_at: Option<u64>,
 }
 
@@ -101,12 +100,6 @@ impl<H: Host> ShardActor<H> {
 
     fn begin_record(&mut self, record: Record, ctx: &mut Context<Self>) {
         let (parts, issued) = self.parts_of(&record.event, record.aggregate_id, None);
-        let behind_parked: Vec<usize> = parts
-            .iter()
-            .enumerate()
-            .filter(|(_, part)| self.is_parked_for(part.id, part.order_id))
-            .map(|(index, _)| index)
-            .collect();
         let mut turn = Turn::new(
             Origin::Link {
                 source: record.source,
@@ -116,22 +109,7 @@ impl<H: Host> ShardActor<H> {
             parts,
         );
         turn.issued = issued;
-        if behind_parked.is_empty() {
-            self.begin(turn, ctx);
-        } else {
-            let reason = "parked behind an older command about the same order";
-            let kept = turn.parts.clone();
-            let ticket = self.pipeline.begin(turn, kept.len());
-            for (index, part) in kept.into_iter().enumerate() {
-                if behind_parked.contains(&index) {
-                    self.pipeline
-                        .complete(ticket, index, Outcome::Parked(reason.to_owned()));
-                } else {
-                    self.dispatch((ticket, index), part.id, part.is_new, part.command, ctx);
-                }
-                self.slot(part.id).open += 1;
-            }
-        }
+        self.begin(turn, ctx);
     }
 
     /// Reads the journal of every source from which something is known to be missing.
@@ -158,7 +136,7 @@ impl<H: Host> ShardActor<H> {
         self.env
             .stats
             .shard(self.shard, |stats| stats.healings += 1);
-        let generation = self.generation;
+        let life = self.life;
         let journal = self.env.journal.clone();
         let target = self.shard;
         let reading = async move {
@@ -171,7 +149,7 @@ impl<H: Host> ShardActor<H> {
             }
         };
         ctx.spawn(reading.into_actor(self).map(move |read, this, ctx| {
-            if this.generation == generation && this.phase == Phase::Open {
+            if this.is_current(life) {
                 this.healed(source, read, ctx);
                 this.retire_ready(ctx);
             }
@@ -193,10 +171,14 @@ impl<H: Host> ShardActor<H> {
             Err(error) => {
                 // Something is still missing, so that the next tick tries again.
                 link.inlet.end_healing(false);
+                self.env.store_failed(&error);
                 tracing::warn!(shard = %self.shard, %source, %error, "a journal cannot be read yet");
                 return;
             }
         };
+        let first = records.first().map(|stored| stored.position);
+        let last = records.last().map_or(0, |stored| stored.position);
+        let cursor_before = link.inlet.cursor();
         for stored in records {
             let position = stored.position;
             match decode(stored, kind, self.shard) {
@@ -207,27 +189,37 @@ impl<H: Host> ShardActor<H> {
                 }
             }
         }
-        if let Some(link) = self.links.get_mut(&source) {
-            let has_all = reached_the_end && self.pipeline.len() < policy::TURNS_MAX;
-            link.inlet.end_healing(has_all);
-            if link.held_at.take().is_some() {
-                self.count_held_links();
+        let has_room = self.turns_pending() < policy::TURNS_MAX;
+        let Some(link) = self.links.get_mut(&source) else {
+            return;
+        };
+        let has_moved = link.inlet.cursor() > cursor_before;
+        match first {
+            Some(position) if !has_moved && has_room && position > cursor_before => {
+                self.hold(source, position, &"it does not follow what was applied");
             }
-        }
-        if !reached_the_end {
-            self.heal(source, ctx);
+            _ => {
+                let has_all = reached_the_end && link.inlet.cursor() >= last;
+                link.inlet.end_healing(has_all);
+                if link.held_at.take().is_some() {
+                    self.count_held_links();
+                }
+                if has_moved {
+                    self.heal(source, ctx);
+                }
+            }
         }
     }
 
-    /// A record that cannot be decoded holds its link: it is never skipped. The alarm is raised once per record.
-    fn hold(&mut self, source: ShardRef, position: u64, error: &proto::DecodeError) {
+    /// A record that cannot be taken up holds its link: it is never skipped. The alarm is raised once per record.
+    fn hold(&mut self, source: ShardRef, position: u64, error: &dyn std::fmt::Display) {
         let Some(link) = self.links.get_mut(&source) else {
             return;
         };
         link.inlet.end_healing(false);
         link.inlet.announce(position);
         if link.held_at.replace(position) != Some(position) {
-            tracing::error!(shard = %self.shard, %source, position, %error, "a record cannot be decoded and holds its link");
+            tracing::error!(shard = %self.shard, %source, position, %error, "a record cannot be taken up and holds its link");
         }
         self.count_held_links();
     }
@@ -257,11 +249,11 @@ impl<H: Host> ShardActor<H> {
         if quiet.is_empty() {
             return;
         }
-        let generation = self.generation;
+        let life = self.life;
         let journal = self.env.journal.clone();
         let reading = async move { journal.heads(&quiet).await };
         ctx.spawn(reading.into_actor(self).map(move |read, this, ctx| {
-            if this.generation != generation || this.phase != Phase::Open {
+            if !this.is_current(life) {
                 return;
             }
             let Ok(heads) = read else {

@@ -17,13 +17,13 @@ mod registry;
 mod turns;
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     time::Duration,
 };
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, StreamHandler, WrapFuture};
 use domain::{ShardRef, Timestamp};
-use engine::{Head, Pipeline, Restarts};
+use engine::{Head, Pipeline, Restarts, Ticket};
 use futures::stream::poll_fn;
 use storage::ParkedRow;
 use tokio::sync::mpsc;
@@ -72,12 +72,16 @@ pub struct ShardActor<H: Host> {
     phase: Phase,
     is_stopping: bool,
     generation: u64,
+    /// Grows when everything in memory is thrown away: what was asked of storage before that is not waited for.
+    life: u64,
     last_id: u64,
     restarts: Restarts,
 
     pipeline: Pipeline<Turn<H::Aggregate>, Outcome<H::Aggregate>>,
     outbox: Vec<Entry>,
     committing: VecDeque<Committing>,
+    /// Every turn before this one is committed, or void.
+    committed: Ticket,
     slots: HashMap<u64, Slot<H::Aggregate>>,
     loads: LoadQueue,
     links: BTreeMap<ShardRef, Link>,
@@ -85,6 +89,8 @@ pub struct ShardActor<H: Host> {
     unsettled: HashMap<u64, Timestamp>,
     expiry: Option<deadlines::Expiry>,
     parked: Vec<ParkedRow>,
+    /// Parked commands that an operator has begun to deal with.
+    dealing_with: HashSet<u64>,
     ticks: u64,
 }
 
@@ -110,11 +116,13 @@ impl<H: Host> ShardActor<H> {
             phase: Phase::Closed,
             is_stopping: false,
             generation: 0,
+            life: 0,
             last_id: 0,
             restarts: Restarts::default(),
             pipeline: Pipeline::default(),
             outbox: Vec::new(),
             committing: VecDeque::new(),
+            committed: Ticket(0),
             slots: HashMap::new(),
             loads: LoadQueue::default(),
             links: BTreeMap::new(),
@@ -122,6 +130,7 @@ impl<H: Host> ShardActor<H> {
             unsettled: HashMap::new(),
             expiry: None,
             parked: Vec::new(),
+            dealing_with: HashSet::new(),
             ticks: 0,
         }
     }
@@ -133,6 +142,7 @@ impl<H: Host> ShardActor<H> {
 
     /// Forgets everything that is not committed, and tells whoever waits for it why.
     fn forget(&mut self, reason: &Unavailable) {
+        self.life += 1;
         for turn in self.pipeline.clear() {
             turn.refuse(reason);
         }
@@ -148,6 +158,12 @@ impl<H: Host> ShardActor<H> {
         self.unsettled.clear();
         self.expiry = None;
         self.parked.clear();
+        self.dealing_with.clear();
+    }
+
+    /// Whether something that was asked of storage in that life of the shard is still wanted.
+    fn is_current(&self, life: u64) -> bool {
+        self.life == life && self.phase == Phase::Open
     }
 
     fn close(&mut self) {
@@ -171,13 +187,14 @@ impl<H: Host> ShardActor<H> {
             .shard(self.shard, |stats| stats.epoch = head.epoch);
         self.set_phase(Phase::Loading);
 
+        let life = self.life;
         let unsettled = self.host.unsettled(&self.env, self.shard);
         let journal = self.env.journal.clone();
         let shard = self.shard;
         let reading = async move { Ok((unsettled.await?, journal.parked(shard).await?)) };
         ctx.spawn(reading.into_actor(self).map(
             move |read: Result<_, storage::StorageError>, this, ctx| {
-                if this.generation != generation || this.phase != Phase::Loading {
+                if this.life != life || this.phase != Phase::Loading {
                     return;
                 }
                 match read {
@@ -191,9 +208,10 @@ impl<H: Host> ShardActor<H> {
                         this.look_at_sources(ctx);
                     }
                     Err(error) => {
+                        this.env.store_failed(&error);
                         tracing::warn!(shard = %this.shard, %error, "a shard cannot be loaded yet");
                         ctx.run_later(policy::SHARD.backoff_max, move |this, ctx| {
-                            if this.generation == generation && this.phase == Phase::Loading {
+                            if this.life == life && this.phase == Phase::Loading {
                                 this.load(generation, head, ctx);
                             }
                         });
@@ -222,7 +240,7 @@ impl<H: Host> ShardActor<H> {
         }
         if self.ticks.is_multiple_of(40) {
             self.passivate_idle();
-            self.keys.purge(self.env.clock.uptime());
+            self.keys.purge(self.env.clock.uptime(), self.committed);
         }
     }
 }

@@ -16,6 +16,7 @@ use super::{
     turns::{Origin, Retiring, Turn},
 };
 use crate::{
+    Unavailable,
     runtime::{
         Host,
         host::Part,
@@ -23,6 +24,9 @@ use crate::{
     },
     system::{ParkedError, parked_id},
 };
+
+/// Why something parks that has not failed itself.
+pub(super) const PARKED_BEHIND: &str = "parked behind an older command about the same order";
 
 impl<H: Host> ShardActor<H> {
     /// Whether something is parked for this aggregate about this order.
@@ -91,6 +95,10 @@ impl<H: Host> ShardActor<H> {
             let _ = reply.send(Err(ParkedError::NotFirst { first }));
             return;
         }
+        if !self.dealing_with.insert(id) {
+            let _ = reply.send(Err(Unavailable::Busy.into()));
+            return;
+        }
         let aggregate_id = row.command.aggregate_id;
         if action == ParkedAction::Discard {
             let origin = Origin::Discarding {
@@ -104,6 +112,7 @@ impl<H: Host> ShardActor<H> {
         let event = match proto::decode(&row.command.event_type, &row.command.payload) {
             Ok(event) => event,
             Err(error) => {
+                self.dealing_with.remove(&id);
                 let error = error.to_string();
                 let _ = reply.send(Err(ParkedError::FailedAgain { error }));
                 return;
@@ -125,6 +134,7 @@ impl<H: Host> ShardActor<H> {
         reply: oneshot::Sender<Result<(), ParkedError>>,
         retiring: &mut Retiring<H::Aggregate>,
     ) -> Completion {
+        self.dealing_with.remove(&id);
         let error = match failure {
             None => {
                 self.unpark(id, retiring, |aggregate_id| {
@@ -152,6 +162,7 @@ impl<H: Host> ShardActor<H> {
         reply: oneshot::Sender<Result<(), ParkedError>>,
         retiring: &mut Retiring<H::Aggregate>,
     ) -> Completion {
+        self.dealing_with.remove(&id);
         self.unpark(id, retiring, |_| ParkingEvent::ParkedCommandDiscarded {
             id,
             aggregate_id,

@@ -5,13 +5,16 @@
 //! with the writer, and it can be loaded as soon as they are committed. Whatever else was meant for it has been handed
 //! back unhandled, and is handed over again in the same order.
 
+use std::time::Duration;
+
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
+use domain::{Aggregate, OrderId};
 use engine::{
     Ticket,
-    supervision::{Exhausted, Verdict, is_to_be_parked},
+    supervision::{Exhausted, Verdict},
 };
 
-use super::{Phase, ShardActor, turns::Origin};
+use super::{Phase, ShardActor, parking::PARKED_BEHIND, turns::Origin};
 use crate::{
     Unavailable,
     runtime::{
@@ -20,15 +23,6 @@ use crate::{
         policy,
     },
 };
-use domain::Aggregate;
-
-/// What becomes of a failed part.
-enum Fate {
-    /// It is handed over again.
-    Again,
-    /// It is set aside, or given up.
-    Final,
-}
 
 impl<H: Host> ShardActor<H> {
     /// Deals with a failed part of the oldest turn. `error` is `None` if it was only handed back.
@@ -43,42 +37,57 @@ impl<H: Host> ShardActor<H> {
         let Some((_, turn, _)) = self.pipeline.front() else {
             return;
         };
-        let id = turn.parts[part].id;
-        let has_failed = error.is_some();
-        let error = error.unwrap_or_else(|| "the actor is gone".to_owned());
-        turn.tries += 1;
-        let since = *turn.failing_since.get_or_insert(uptime);
-        let is_worn_out = is_to_be_parked(turn.tries, uptime.saturating_sub(since));
-        let outcome = match turn.origin {
-            Origin::Link { .. } if is_worn_out => Some(Outcome::Parked(error.clone())),
-            Origin::Link { .. } => None,
-            _ if has_failed || is_worn_out => Some(Outcome::Dropped),
-            _ => None,
-        };
-        self.pipeline.reopen(ticket, part);
-        let fate = match outcome {
-            Some(outcome) => {
-                self.pipeline.complete(ticket, part, outcome);
-                Fate::Final
+        let (id, order_id) = (turn.parts[part].id, turn.parts[part].order_id);
+        let is_of_link = matches!(turn.origin, Origin::Link { .. });
+        let outcome = error.as_ref().and_then(|error| {
+            let is_worn_out = turn.has_failed(part, uptime);
+            match (is_of_link, is_worn_out) {
+                (true, true) => Some(Outcome::Parked(error.clone())),
+                (true, false) => None,
+                (false, _) => Some(Outcome::Dropped),
             }
-            None => Fate::Again,
-        };
+        });
+        let is_parked = matches!(outcome, Some(Outcome::Parked(_)));
+        self.pipeline.reopen(ticket, part);
+        if let Some(outcome) = outcome {
+            self.pipeline.complete(ticket, part, outcome);
+        }
+        if is_parked {
+            self.park_behind(ticket, id, order_id);
+        }
+
         let kind = <H::Aggregate as Aggregate>::KIND;
+        let error = error.unwrap_or_else(|| "the actor is gone".to_owned());
         tracing::warn!(shard = %self.shard, kind, id, %error, "an actor failed and is rebuilt");
         self.env.stats.restarted(kind);
-
-        let verdict = self.slot(id).restarts.failed(&H::POLICY, uptime);
-        match verdict {
-            Verdict::Escalate(exhausted) if matches!(fate, Fate::Again) || has_failed => {
-                self.escalate(exhausted, kind, id, ctx);
-            }
-            Verdict::Escalate(_) => self.rebuild(id, std::time::Duration::ZERO, ctx),
+        match self.slot(id).restarts.failed(&H::POLICY, uptime) {
+            Verdict::Escalate(exhausted) => self.escalate(exhausted, kind, id, ctx),
             Verdict::Restart(backoff) => self.rebuild(id, backoff, ctx),
         }
     }
 
+    /// What has begun after a turn, and is about the same order for the same aggregate, parks behind it.
+    fn park_behind(&mut self, ticket: Ticket, id: u64, order_id: Option<OrderId>) {
+        let behind: Vec<(Ticket, usize)> = self
+            .pipeline
+            .turns()
+            .filter(|(later, turn)| *later > ticket && matches!(turn.origin, Origin::Link { .. }))
+            .flat_map(|(later, turn)| {
+                let parts = turn.parts.iter().enumerate();
+                parts
+                    .filter(|(_, part)| part.id == id && part.order_id == order_id)
+                    .map(move |(index, _)| (later, index))
+            })
+            .collect();
+        for (later, index) in behind {
+            self.pipeline.reopen(later, index);
+            self.pipeline
+                .complete(later, index, Outcome::Parked(PARKED_BEHIND.to_owned()));
+        }
+    }
+
     /// Throws an aggregate's memory away and hands everything that is open for it over again, in order.
-    fn rebuild(&mut self, id: u64, backoff: std::time::Duration, ctx: &mut Context<Self>) {
+    fn rebuild(&mut self, id: u64, backoff: Duration, ctx: &mut Context<Self>) {
         self.tear_down(id);
         let incarnation = self.slot(id).incarnation;
         let now = self.env.clock.now();
@@ -107,20 +116,10 @@ impl<H: Host> ShardActor<H> {
                 reply: ReplyTo::new((ticket, index), (id, incarnation), self.parts_done.clone()),
             });
         }
-        if waiting.is_empty() {
-            // The next one who wants it has it loaded.
-            return;
-        }
-        self.slot(id).wait_for_actor(waiting);
-        if backoff.is_zero() {
-            self.want(id, ctx);
-        } else {
-            let generation = self.generation;
-            ctx.run_later(backoff, move |this, ctx| {
-                if this.generation == generation && this.phase == Phase::Open {
-                    this.want(id, ctx);
-                }
-            });
+        // If nothing waits for it, the next one who wants it has it loaded.
+        if !waiting.is_empty() {
+            self.slot(id).wait_for_actor(waiting);
+            self.want_after(id, backoff, ctx);
         }
     }
 
@@ -160,18 +159,19 @@ impl<H: Host> ShardActor<H> {
         if self.phase != Phase::Restarting || !self.committing.is_empty() {
             return;
         }
-        let generation = self.generation;
+        let (life, generation) = (self.life, self.generation);
         let journal = self.env.journal.clone();
         let shard = self.shard;
         let reading = async move { journal.heads(&[shard]).await };
         ctx.spawn(reading.into_actor(self).map(move |read, this, ctx| {
-            if this.generation != generation || this.phase != Phase::Restarting {
+            if this.life != life || this.phase != Phase::Restarting {
                 return;
             }
             match read.map(|heads| heads.into_iter().next()) {
                 Ok(Some((_, head))) => this.load(generation, head, ctx),
                 Ok(None) => (this.env.on_fatal)(format!("the head of shard {shard} is gone")),
                 Err(error) => {
+                    this.env.store_failed(&error);
                     tracing::warn!(%shard, %error, "the shard's head cannot be read yet");
                     ctx.run_later(policy::SHARD.backoff_max, Self::restart_if_waiting);
                 }

@@ -1,16 +1,21 @@
 //! The aggregates in memory: found, built from storage on first touch, many in one query, and let go when idle.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
 
 use actix::{Actor, ActorFutureExt, Addr, AsyncContext, Context, WrapFuture};
 use domain::Aggregate;
 use engine::{Restarts, Ticket};
+use storage::StorageError;
 use tokio::sync::oneshot;
 
-use super::{Phase, ShardActor};
+use super::ShardActor;
 use crate::runtime::{
     Host,
-    aggregate::{AggregateActor, Decide, ReplyTo},
+    aggregate::{AggregateActor, Decide, Outcome, ReplyTo},
+    host::Stored,
     policy,
 };
 
@@ -34,6 +39,8 @@ pub(super) struct Slot<A: Aggregate> {
     wants_load: bool,
     /// It is being loaded: what is read counts for this incarnation, and nothing is read twice.
     is_loading: bool,
+    /// It has failed lately and is not loaded before its backoff is over.
+    is_backing_off: bool,
     /// As its last decision left it.
     pub(super) is_at_rest: bool,
     used_at: Duration,
@@ -52,6 +59,7 @@ impl<A: Aggregate> Slot<A> {
             committing: 0,
             wants_load: false,
             is_loading: false,
+            is_backing_off: false,
             is_at_rest: false,
             used_at: now,
             watchers: Vec::new(),
@@ -133,7 +141,11 @@ impl<H: Host> ShardActor<H> {
             // One that storage does not have is let go like one at rest; one that is being created is not.
             None => !is_new,
         };
-        let actor = AggregateActor::new(id, stored, H::POLICY.mailbox_capacity, faults).start();
+        // The capacity is set before anything is sent: by default a mailbox holds 16.
+        let actor = AggregateActor::create(|ctx| {
+            ctx.set_mailbox_capacity(H::POLICY.mailbox_capacity);
+            AggregateActor::new(id, stored, faults)
+        });
         for decide in slot.waiting.drain(..) {
             drop(actor.try_send(decide));
         }
@@ -146,6 +158,7 @@ impl<H: Host> ShardActor<H> {
         slot.incarnation += 1;
         slot.actor = None;
         slot.is_loading = false;
+        slot.is_backing_off = false;
         slot.waiting.clear();
         slot.is_at_rest = false;
         self.loads.wanted.remove(&id);
@@ -154,7 +167,7 @@ impl<H: Host> ShardActor<H> {
     /// Wants an aggregate to be loaded, as soon as none of its events is uncommitted.
     pub(super) fn want(&mut self, id: u64, ctx: &mut Context<Self>) {
         let slot = self.slot(id);
-        if slot.actor.is_some() || slot.is_loading {
+        if slot.actor.is_some() || slot.is_loading || slot.is_backing_off {
             return;
         }
         if slot.committing > 0 {
@@ -174,53 +187,107 @@ impl<H: Host> ShardActor<H> {
             Some(first_of_rest) => self.loads.wanted.split_off(&first_of_rest),
             None => BTreeSet::new(),
         };
-        let ids: Vec<u64> = std::mem::replace(&mut self.loads.wanted, rest)
-            .into_iter()
-            .collect();
-        let incarnations: Vec<(u64, u64)> = ids
+        let wanted = std::mem::replace(&mut self.loads.wanted, rest);
+        self.loads.is_reading = true;
+        self.read(wanted.into_iter().collect(), ctx);
+    }
+
+    fn read(&mut self, ids: Vec<u64>, ctx: &mut Context<Self>) {
+        let life = self.life;
+        let asked: Vec<(u64, u64)> = ids
             .iter()
             .filter_map(|id| Some((*id, self.slots.get(id)?.incarnation)))
             .collect();
-        self.loads.is_reading = true;
-
-        let generation = self.generation;
         let reading = self.host.load(&self.env, ids);
         ctx.spawn(reading.into_actor(self).map(move |read, this, ctx| {
-            if this.generation != generation || this.phase != Phase::Open {
+            if !this.is_current(life) {
                 return;
             }
+            this.loads.is_reading = false;
             match read {
-                Ok(stored) => {
-                    this.loads.is_reading = false;
-                    let mut stored: std::collections::HashMap<u64, _> = stored
-                        .into_iter()
-                        .map(|(id, state, version)| (id, (state, version)))
-                        .collect();
-                    for (id, incarnation) in incarnations {
-                        let is_awaited = this
-                            .slots
-                            .get(&id)
-                            .is_some_and(|slot| slot.is_loading && slot.incarnation == incarnation);
-                        if is_awaited {
-                            this.build(id, false, stored.remove(&id));
-                        }
-                    }
-                    this.read_wanted(ctx);
-                }
+                Ok(stored) => this.loaded(asked, stored),
+                Err(error @ StorageError::Damaged(_)) => this.cannot_load(asked, &error, ctx),
                 Err(error) => {
+                    this.env.store_failed(&error);
                     tracing::warn!(shard = %this.shard, %error, "aggregates cannot be loaded yet");
+                    this.loads.is_reading = true;
                     ctx.run_later(LOAD_RETRY_AFTER, move |this, ctx| {
-                        if this.generation == generation && this.phase == Phase::Open {
+                        if this.is_current(life) {
                             this.loads.is_reading = false;
-                            this.loads
-                                .wanted
-                                .extend(incarnations.into_iter().map(|(id, _)| id));
+                            this.loads.wanted.extend(asked.iter().map(|(id, _)| id));
                             this.read_wanted(ctx);
                         }
                     });
+                    return;
                 }
             }
+            this.read_wanted(ctx);
         }));
+    }
+
+    fn loaded(&mut self, asked: Vec<(u64, u64)>, stored: Vec<Stored<H::Aggregate>>) {
+        let mut stored: HashMap<u64, (H::Aggregate, u64)> = stored
+            .into_iter()
+            .map(|(id, state, version)| (id, (state, version)))
+            .collect();
+        for (id, incarnation) in asked {
+            if self.is_awaited(id, incarnation) {
+                self.build(id, false, stored.remove(&id));
+            }
+        }
+    }
+
+    /// Something of what was read is damaged. Many are read again one by one; a single one fails whatever waits for it.
+    fn cannot_load(
+        &mut self,
+        asked: Vec<(u64, u64)>,
+        error: &StorageError,
+        ctx: &mut Context<Self>,
+    ) {
+        if let [(id, incarnation)] = asked[..] {
+            tracing::error!(shard = %self.shard, id, %error, "an aggregate cannot be loaded");
+            if self.is_awaited(id, incarnation) {
+                let slot = self.slot(id);
+                slot.is_loading = false;
+                for decide in slot.waiting.drain(..) {
+                    decide.reply.done(Outcome::Failed(error.to_string()));
+                }
+            }
+        } else {
+            for (id, _) in asked {
+                self.read(vec![id], ctx);
+            }
+        }
+    }
+
+    /// Whether this incarnation of an aggregate still waits to be loaded.
+    fn is_awaited(&self, id: u64, incarnation: u64) -> bool {
+        self.slots
+            .get(&id)
+            .is_some_and(|slot| slot.is_loading && slot.incarnation == incarnation)
+    }
+
+    /// Has an aggregate loaded when its backoff is over.
+    pub(super) fn want_after(&mut self, id: u64, backoff: Duration, ctx: &mut Context<Self>) {
+        if backoff.is_zero() {
+            self.want(id, ctx);
+            return;
+        }
+        let slot = self.slot(id);
+        slot.is_backing_off = true;
+        let incarnation = slot.incarnation;
+        let life = self.life;
+        ctx.run_later(backoff, move |this, ctx| {
+            let is_current = this.is_current(life)
+                && this
+                    .slots
+                    .get(&id)
+                    .is_some_and(|slot| slot.incarnation == incarnation);
+            if is_current {
+                this.slot(id).is_backing_off = false;
+                this.want(id, ctx);
+            }
+        });
     }
 
     /// Notes that parts of these aggregates are committed: who waits for that is loaded, who is at rest is let go.
@@ -244,6 +311,9 @@ impl<H: Host> ShardActor<H> {
     /// Lets go of aggregates that nobody has used for a while.
     pub(super) fn passivate_idle(&mut self) {
         let now = self.env.clock.uptime();
+        for slot in self.slots.values_mut() {
+            slot.watchers.retain(|watcher| !watcher.is_closed());
+        }
         self.slots.retain(|_, slot| {
             !slot.is_quiet() || now.saturating_sub(slot.used_at) < policy::IDLE_MAX
         });

@@ -1,14 +1,14 @@
 //! Turns: begun, handed to aggregates, retired to the writer in order, and answered after the commit.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use actix::Context;
 use domain::{Aggregate, Event, ShardRef, Timestamp, Topology, routing};
-use engine::{NewRecord, Ticket};
+use engine::{NewRecord, Ticket, supervision::is_to_be_parked};
 use storage::KeyRecord;
 use tokio::sync::oneshot;
 
-use super::ShardActor;
+use super::{ShardActor, parking::PARKED_BEHIND};
 use crate::{
     Unavailable,
     runtime::{
@@ -48,6 +48,12 @@ pub(super) enum Origin<A: Aggregate> {
         aggregate_id: u64,
         reply: oneshot::Sender<Result<(), ParkedError>>,
     },
+    /// Somebody whose key is taken. Where the one that took it had not been committed, it may come to nothing yet.
+    KeyTaken {
+        uncommitted: Option<KeyRecord>,
+        answer: Executed<A>,
+        reply: oneshot::Sender<Result<Executed<A>, ExecuteError<A::Rejection>>>,
+    },
     /// Somebody who is told something that must not be told before what it rests on is committed.
     Answer(Completion),
 }
@@ -59,9 +65,10 @@ pub(super) struct Turn<A: Aggregate> {
     pub(super) issued: Option<u64>,
     pub(super) rows: Vec<Row>,
     pub(super) key: Option<KeyRecord>,
-    /// How often it has failed, and since when.
-    pub(super) tries: u32,
-    pub(super) failing_since: Option<Duration>,
+    /// Told when the aggregate that a command creates comes to rest.
+    pub(super) at_rest: Option<oneshot::Sender<A>>,
+    /// How often each part has failed, and since when.
+    failures: BTreeMap<usize, (u32, Duration)>,
 }
 
 impl<A: Aggregate> Turn<A> {
@@ -72,15 +79,22 @@ impl<A: Aggregate> Turn<A> {
             issued: None,
             rows: Vec::new(),
             key: None,
-            tries: 0,
-            failing_since: None,
+            at_rest: None,
+            failures: BTreeMap::new(),
         }
+    }
+
+    /// Notes that a part has failed. Returns whether it has failed too often.
+    pub(super) fn has_failed(&mut self, part: usize, now: Duration) -> bool {
+        let (tries, since) = self.failures.entry(part).or_insert((0, now));
+        *tries += 1;
+        is_to_be_parked(*tries, now.saturating_sub(*since))
     }
 
     /// Tells whoever waits for the turn that nothing came of it, or that nobody knows.
     pub(super) fn refuse(self, reason: &Unavailable) {
         match self.origin {
-            Origin::Command { reply } => {
+            Origin::Command { reply } | Origin::KeyTaken { reply, .. } => {
                 let _ = reply.send(Err(ExecuteError::Unavailable(reason.clone())));
             }
             Origin::Unparking { reply, .. } | Origin::Discarding { reply, .. } => {
@@ -136,7 +150,6 @@ impl<H: Host> ShardActor<H> {
         };
         let key = key.map(|mut key| {
             key.owner.aggregate_id = id;
-            self.keys.taken(&key, self.env.clock.uptime());
             key
         });
         let mut turn = Turn::new(
@@ -151,20 +164,28 @@ impl<H: Host> ShardActor<H> {
             }],
         );
         turn.issued = issued;
-        turn.key = key;
+        turn.key = key.clone();
         turn.rows.extend(execute.row.map(|row| row(id)));
-        self.begin(turn, ctx);
-        if let Some(watcher) = execute.at_rest {
-            self.slot(id).watchers.push(watcher);
+        turn.at_rest = execute.at_rest;
+        let ticket = self.begin(turn, ctx);
+        if let Some(key) = key {
+            self.keys.taken(&key, ticket, self.env.clock.uptime());
         }
     }
 
-    /// Begins a turn and hands its parts to their aggregates.
+    /// Begins a turn and hands its parts to their aggregates. A part of a record parks at once if something about the
+    /// same order is parked for the same aggregate.
     pub(super) fn begin(&mut self, turn: Turn<H::Aggregate>, ctx: &mut Context<Self>) -> Ticket {
+        let is_of_link = matches!(turn.origin, Origin::Link { .. });
         let parts = turn.parts.clone();
         let ticket = self.pipeline.begin(turn, parts.len());
         for (index, part) in parts.into_iter().enumerate() {
-            self.dispatch((ticket, index), part.id, part.is_new, part.command, ctx);
+            if is_of_link && self.is_parked_for(part.id, part.order_id) {
+                let parked = Outcome::Parked(PARKED_BEHIND.to_owned());
+                self.pipeline.complete(ticket, index, parked);
+            } else {
+                self.dispatch((ticket, index), part.id, part.is_new, part.command, ctx);
+            }
             self.slot(part.id).open += 1;
         }
         ticket
@@ -239,11 +260,12 @@ impl<H: Host> ShardActor<H> {
             issued,
             rows,
             key,
+            mut at_rest,
             ..
         } = turn;
         let mut retiring = Retiring {
             records: Vec::new(),
-            rows,
+            rows: Vec::new(),
             settled: Vec::new(),
             last_id: issued,
         };
@@ -256,6 +278,7 @@ impl<H: Host> ShardActor<H> {
             slot.committing += 1;
             let error = match outcome {
                 Outcome::Decided(decided) => {
+                    self.slot(part.id).watchers.extend(at_rest.take());
                     results.push(self.decided(&mut retiring, part.id, decided));
                     continue;
                 }
@@ -279,12 +302,11 @@ impl<H: Host> ShardActor<H> {
                 self.park(&mut retiring, &part, (*source, *position, event), error);
             }
         }
-        if let Some(key) = key {
-            if results.iter().all(Result::is_ok) {
-                retiring.rows.push(Row::Key(key));
-            } else {
-                self.keys.freed(&key);
-            }
+        if results.iter().all(Result::is_ok) {
+            retiring.rows.extend(rows);
+            retiring.rows.extend(key.map(Row::Key));
+        } else if let Some(key) = key {
+            self.keys.freed(&key);
         }
         let (watermark, completion) = self.conclude(origin, results, &mut retiring);
         self.committing.push_back(Committing { ticket, aggregates });
@@ -359,17 +381,25 @@ impl<H: Host> ShardActor<H> {
         let tell: Option<Completion> = match origin {
             Origin::Link { .. } | Origin::Deadline => None,
             Origin::Answer(completion) => Some(completion),
+            Origin::KeyTaken {
+                uncommitted,
+                answer,
+                reply,
+            } => {
+                let is_taken = uncommitted.is_none_or(|key| self.keys.is_taken(&key));
+                let result = if is_taken {
+                    Ok(answer)
+                } else {
+                    Err(ExecuteError::Unavailable(Unavailable::Restarted))
+                };
+                Some(reply_after_commit::<H::Aggregate>(reply, result))
+            }
             Origin::Command { reply } => {
                 let result = results
                     .pop()
                     .unwrap_or(Err(ExecuteError::Unavailable(Unavailable::Restarted)))
                     .map(Executed::Done);
-                Some(Box::new(move |committed| {
-                    let _ = reply.send(match committed {
-                        Ok(()) => result,
-                        Err(reason) => Err(ExecuteError::Unavailable(reason)),
-                    });
-                }))
+                Some(reply_after_commit::<H::Aggregate>(reply, result))
             }
             Origin::Unparking { id, reply } => {
                 let failure = results.into_iter().find_map(Result::err);
@@ -399,6 +429,7 @@ impl<H: Host> ShardActor<H> {
 
     /// Everything up to this turn is committed.
     pub(super) fn on_committed(&mut self, ticket: Ticket, ctx: &mut Context<Self>) {
+        self.committed = self.committed.max(ticket);
         while self
             .committing
             .front()
@@ -413,6 +444,18 @@ impl<H: Host> ShardActor<H> {
         }
         self.restart_if_waiting(ctx);
     }
+}
+
+fn reply_after_commit<A: Aggregate>(
+    reply: oneshot::Sender<Result<Executed<A>, ExecuteError<A::Rejection>>>,
+    result: Result<Executed<A>, ExecuteError<A::Rejection>>,
+) -> Completion {
+    Box::new(move |committed| {
+        let _ = reply.send(match committed {
+            Ok(()) => result,
+            Err(reason) => Err(ExecuteError::Unavailable(reason)),
+        });
+    })
 }
 
 impl<A: Aggregate> Retiring<A> {
