@@ -18,7 +18,8 @@ const FILLING_TIME_MAX: Duration = Duration::from_secs(120);
 #[cfg(feature = "fault-injection")]
 #[tokio::test]
 async fn commits_that_fail_under_load_refuse_what_was_in_flight_and_invent_nothing() {
-    const ORDERS: usize = 600;
+    // Enough that the crowd is still ordering when the last fault comes, however fast the machine.
+    const ORDERS: usize = 4_000;
     const STOCK: u64 = 10_000;
     let shop = Shop::open().await;
     let products = shop.admin().products(5, STOCK).await;
@@ -106,12 +107,16 @@ async fn a_full_disk_puts_orders_off_while_reading_goes_on_and_service_resumes_b
 #[cfg(feature = "fault-injection")]
 #[tokio::test]
 async fn a_disk_that_fills_up_and_empties_under_load_loses_and_doubles_nothing() {
-    const ORDERS: usize = 400;
+    // Enough that the crowd is still ordering when the second fault comes, however fast the machine.
+    const ORDERS: usize = 6_000;
     const STOCK: u64 = 10_000;
     let shop = Shop::open().await;
     let lantern = shop.admin().product("LANTERN", STOCK).await;
     let buyers = shop.customers(4).await;
-    let rush = Rush::start(&buyers, 16, ORDERS, move |_| Order::of(lantern, 1));
+    // Whoever waits for the outcome of an order that is durable waits as long as the disk is full: so they wait briefly.
+    let rush = Rush::start(&buyers, 16, ORDERS, move |_| {
+        Order::of(lantern, 1).prefer("wait=1")
+    });
     for _ in 0..2 {
         rush.answered_more(80).await;
         let put_off_before = rush.ledger().put_off;
