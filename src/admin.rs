@@ -1,10 +1,10 @@
 //! The first administrator: made when there is none, with a password that is nobody's default.
 
-use anyhow::{Context, Result, bail};
 use actors::{
     Shop,
     auth::{AuthError, Registration},
 };
+use anyhow::{Context, Result, bail};
 use domain::users::Role;
 
 /// Its name.

@@ -44,7 +44,10 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
         match response.status() {
             StatusCode::CREATED => {
                 let product: Value = response.json().await?;
-                say(format_args!("product {} {sku}: {stock} pieces", product["id"]));
+                say(format_args!(
+                    "product {} {sku}: {stock} pieces",
+                    product["id"]
+                ));
             }
             StatusCode::CONFLICT => say(format_args!("product {sku} is there already")),
             _ => return Err(refusal("the product", response).await),

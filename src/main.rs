@@ -6,6 +6,7 @@ mod admin;
 mod audit;
 mod catalogue;
 mod demo;
+mod first_catalogue;
 mod output;
 mod replay;
 mod signing_key;
@@ -44,7 +45,9 @@ enum Replay {
 
 fn main() -> ExitCode {
     let filter = tracing_subscriber::EnvFilter::try_from_env("STAMPEDE_LOG").unwrap_or_else(|_| {
-        tracing_subscriber::EnvFilter::new("info,actix_server=warn,actix_http=off,sqlx=warn,hyper=warn")
+        tracing_subscriber::EnvFilter::new(
+            "info,actix_server=warn,actix_http=off,sqlx=warn,hyper=warn",
+        )
     });
     tracing_subscriber::fmt()
         .with_env_filter(filter)

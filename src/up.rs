@@ -2,29 +2,41 @@
 
 use std::{
     net::{SocketAddr, TcpListener},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::ExitCode,
     sync::Arc,
     time::Duration,
 };
 
-use actors::{Running, Shop, Stores, products::NewProduct, products::ProductsError, system::Phase};
+use actors::{Running, Shop, Stores, system::Phase};
 use anyhow::{Context, Result};
-use domain::{Currency, Money, Topology};
+use domain::Topology;
+use gateway::{Server, ServerHandle};
 use storage::sqlite::{OpenMode, SqliteActivityLog, SqliteStore};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    time::{Instant, timeout, timeout_at},
+};
 
 use crate::{
     admin::{self, FirstAdmin},
-    catalogue::PRODUCTS,
+    first_catalogue,
     output::{complain, say},
     signing_key,
 };
 
 /// Shards of each domain in a store made by `up`.
 const SHARDS: u16 = 4;
-/// How long a stopping node has to finish what it has begun, once HTTP has ended.
-const DRAIN_LIMIT: Duration = Duration::from_secs(10);
+/// How long a process that is told to stop goes on at most, whatever happens: 30 s are promised.
+const STOP_LIMIT: Duration = Duration::from_secs(28);
+/// The part of it that requests have which have begun.
+const HTTP_STOP_LIMIT: Duration = Duration::from_secs(16);
+/// How much later than it should the HTTP server may end: it looks once a second.
+const HTTP_STOP_SLACK: Duration = Duration::from_secs(2);
+/// The part of it that is kept for closing the store, after the actors.
+const CLOSE_LIMIT: Duration = Duration::from_secs(3);
+/// How long a process that is told to stop while it makes the first administrator waits for that.
+const ADMIN_WAIT: Duration = Duration::from_secs(2);
 /// How often a starting node looks whether it is ready.
 const READY_POLL: Duration = Duration::from_millis(5);
 /// The exit code of a process that cannot go on (`EX_SOFTWARE` of sysexits.h).
@@ -34,10 +46,20 @@ const EXIT_CANNOT_GO_ON: i32 = 70;
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Where the data lies; made if missing.
-    #[arg(long, value_name = "DIR", default_value = "./stampede-data", env = "STAMPEDE_DATA_DIR")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "./stampede-data",
+        env = "STAMPEDE_DATA_DIR"
+    )]
     data_dir: PathBuf,
     /// Where HTTP is served; port 0 picks a free one.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8000", env = "STAMPEDE_HTTP")]
+    #[arg(
+        long,
+        value_name = "ADDR",
+        default_value = "127.0.0.1:8000",
+        env = "STAMPEDE_HTTP"
+    )]
     http: SocketAddr,
     /// Do not load the demo catalogue at the first start.
     #[arg(long)]
@@ -48,8 +70,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     let dir = &args.data_dir;
     // Signals are minded before anything is begun, so that none is missed.
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut signals = StopSignals::new()?;
 
     let topology = Topology::uniform(SHARDS);
     let store = SqliteStore::open(dir, &topology, OpenMode::CreateIfMissing)
@@ -61,41 +82,44 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
         .with_context(|| format!("the activity log in {} cannot be used", dir.display()))?;
     let activity = Arc::new(activity);
     let signing_key_pem = signing_key::load_or_create(dir)?;
-    let listener = TcpListener::bind(args.http)
-        .with_context(|| format!("cannot listen on {}", args.http))?;
+    let listener =
+        TcpListener::bind(args.http).with_context(|| format!("cannot listen on {}", args.http))?;
     let address = listener.local_addr()?;
 
     let (shop, running) = start(&store, activity.clone(), topology, signing_key_pem)?;
     let config = gateway::Config {
         workers: cores(),
+        stop_limit: HTTP_STOP_LIMIT,
         ..gateway::Config::default()
     };
-    let server = gateway::serve(listener, shop.clone(), config)?;
-    let handle = server.handle();
-    let served = actix_rt::spawn(server);
-
-    let open = open_shop(&shop, &args);
-    tokio::pin!(open);
-    let mut is_open = false;
-    loop {
-        tokio::select! {
-            opened = &mut open, if !is_open => {
-                announce(address, dir, opened?);
-                is_open = true;
+    // From here on whatever ends the process ends it in good order: actors that merely end raise an alarm.
+    let ended = match gateway::serve(listener, shop.clone(), config) {
+        Ok(server) => {
+            let http = Http::begin(server);
+            let ended = serve_until_told(&shop, &args, address, &mut signals).await;
+            if ended.is_ok() {
+                say("stopping: what was accepted is being finished");
             }
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
+            running.announce_stop();
+            http.stop().await;
+            ended
+        }
+        Err(error) => Err(error.into()),
+    };
+    let end = signals.told_at.unwrap_or_else(Instant::now) + STOP_LIMIT;
+    running
+        .stop((end - CLOSE_LIMIT).saturating_duration_since(Instant::now()))
+        .await;
+    match timeout_at(end, store.close()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "the store could not be closed in good order; nothing is lost by it");
+        }
+        Err(_) => {
+            tracing::warn!("the store could not be closed in time; nothing is lost by it");
         }
     }
-
-    say("stopping: what was accepted is being finished");
-    running.announce_stop();
-    handle.stop(true).await;
-    let _ = served.await;
-    running.stop(DRAIN_LIMIT).await;
-    if let Err(error) = store.close().await {
-        tracing::warn!(%error, "the store could not be closed in good order; nothing is lost by it");
-    }
+    ended?;
     say("stopped");
     Ok(ExitCode::SUCCESS)
 }
@@ -156,52 +180,115 @@ fn storage_faults(
     })
 }
 
-/// Waits until every shard is served, and furnishes a new shop.
-async fn open_shop(shop: &Shop, args: &Args) -> Result<FirstAdmin> {
-    while shop.system.readiness().phase != Phase::Serving {
-        tokio::time::sleep(READY_POLL).await;
-    }
-    let admin = admin::ensure(shop).await?;
-    if admin != FirstAdmin::Exists && !args.no_demo {
-        load_catalogue(shop).await?;
-    }
-    Ok(admin)
+/// The HTTP server while it serves.
+struct Http {
+    handle: ServerHandle,
+    served: actix_rt::task::JoinHandle<std::io::Result<()>>,
 }
 
-async fn load_catalogue(shop: &Shop) -> Result<()> {
-    for (sku, name, description, cents, stock) in PRODUCTS {
-        let created = shop
-            .products
-            .create(NewProduct {
-                sku: sku.parse()?,
-                name: name.into(),
-                description: description.into(),
-                price: Money::price(cents, Currency::EUR)?,
-                stock,
-            })
-            .await;
-        match created {
-            Ok(_) | Err(ProductsError::SkuTaken) => {}
-            Err(error) => return Err(error).context("the demo catalogue cannot be loaded"),
+impl Http {
+    fn begin(server: Server) -> Self {
+        Self {
+            handle: server.handle(),
+            served: actix_rt::spawn(server),
         }
     }
-    Ok(())
+
+    /// Lets requests finish for a while, and then ends them.
+    async fn stop(self) {
+        let stopped = timeout(HTTP_STOP_LIMIT + HTTP_STOP_SLACK, self.handle.stop(true)).await;
+        if stopped.is_err() {
+            // A server that is stopping hears no second word; dropped, it lets go of its connections.
+            self.served.abort();
+        }
+        let _ = timeout(HTTP_STOP_SLACK, self.served).await;
+    }
 }
 
-fn announce(address: SocketAddr, dir: &Path, admin: FirstAdmin) {
-    let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
+/// Opens the shop: waits until every shard is served, and furnishes a new one. Then serves until it is told to stop.
+async fn serve_until_told(
+    shop: &Shop,
+    args: &Args,
+    address: SocketAddr,
+    signals: &mut StopSignals,
+) -> Result<()> {
+    let dir = &args.data_dir;
+    tokio::select! {
+        () = serving(shop) => {}
+        _ = signals.told() => return Ok(()),
+    }
+    if args.no_demo {
+        first_catalogue::call_off(dir)?;
+    } else if !shop.auth.has_admin().await? {
+        first_catalogue::plan(dir)?;
+    }
+    // Not broken off at once: whoever stops it then would never learn the password.
+    let admin = tokio::select! {
+        admin = admin::ensure(shop) => admin?,
+        () = async {
+            signals.told().await;
+            tokio::time::sleep(ADMIN_WAIT).await;
+        } => return Ok(()),
+    };
+    say_who_is_admin(&admin);
+    tokio::select! {
+        loaded = first_catalogue::load_if_planned(shop, dir) => loaded?,
+        _ = signals.told() => return Ok(()),
+    }
+    let dir = dir.canonicalize().unwrap_or_else(|_| dir.clone());
     say(format_args!("Stampede is ready: http://{address}"));
     say(format_args!("  API documentation  http://{address}/docs"));
     say(format_args!("  data               {}", dir.display()));
+    signals.told().await;
+    Ok(())
+}
+
+async fn serving(shop: &Shop) {
+    while shop.system.readiness().phase != Phase::Serving {
+        tokio::time::sleep(READY_POLL).await;
+    }
+}
+
+/// Said as soon as it is so: what is not said now is not known to anybody.
+fn say_who_is_admin(admin: &FirstAdmin) {
     match admin {
         FirstAdmin::Exists => {}
         FirstAdmin::FromEnvironment => {
-            say("  administrator      admin, with the password from the environment");
+            say("administrator: admin, with the password from the environment");
         }
         FirstAdmin::Generated(password) => {
             say(format_args!(
-                "  administrator      admin, password {password} (shown this once)"
+                "administrator: admin, password {password} (shown this once)"
             ));
         }
+    }
+}
+
+/// The signals that tell the process to stop.
+struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+    told_at: Option<Instant>,
+}
+
+impl StopSignals {
+    fn new() -> Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            told_at: None,
+        })
+    }
+
+    /// Waits until the process is told to stop; returns at once if it has been.
+    async fn told(&mut self) -> Instant {
+        if let Some(told_at) = self.told_at {
+            return told_at;
+        }
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+        *self.told_at.insert(Instant::now())
     }
 }

@@ -187,3 +187,23 @@ async fn a_stock_change_is_made_once_per_key() {
     assert_eq!(product["stock"], json!({"available": 13}));
     shop.audit().await;
 }
+
+#[tokio::test]
+async fn a_stock_change_that_is_refused_is_not_answered_as_made_to_those_who_repeat_it_at_once() {
+    let shop = Shop::open().await;
+    let admin = shop.admin();
+    let lantern = admin.product("LANTERN", 5).await;
+    for round in 0..10 {
+        let key = format!("take-{round}");
+        let tries = (0..8).map(|_| admin.adjust_stock(lantern, -10, Some(&key)));
+        for answer in futures::future::join_all(tries).await {
+            match answer.status() {
+                409 => drop(answer.expect_problem(409, "insufficient_stock")),
+                // The one whose key it is came to nothing: it may be tried again.
+                _ => answer.expect_unavailable(),
+            }
+        }
+    }
+    assert_eq!(admin.available(lantern).await, 5);
+    shop.audit().await;
+}

@@ -8,6 +8,7 @@
 
 pub mod auth;
 pub mod error;
+mod housekeeping;
 pub mod logs;
 pub mod notifications;
 pub mod orders;

@@ -6,20 +6,24 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use actix::{Actor, Addr, Recipient};
+use actix::{Actor, Addr, MailboxError, Recipient};
 use actix_rt::{Arbiter, ArbiterHandle};
 use domain::{Domain, ShardRef, Topology};
 #[cfg(feature = "fault-injection")]
 use futures::future::BoxFuture;
 use storage::{ActivityLog, Journal, Views};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::{Instant, timeout_at},
+};
 
 use crate::{
     Shop,
     auth::{Auth, Passwords, SigningKeyError, TokenIssuer, UserHost},
+    housekeeping,
     logs::{Flush, LogActor, Logs},
     notifications::{NotificationHost, Notifications, Templates},
     orders::{OrderHost, Orders},
@@ -96,10 +100,10 @@ pub struct Running {
 /// How often a stopping node looks whether its shards are done.
 const DRAIN_POLL: Duration = Duration::from_millis(20);
 
-/// How often what is out of date is forgotten.
-const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(60);
-/// Keys that are forgotten at a time; more would hold up the writer.
-const KEYS_PURGED_MAX: usize = 10_000;
+/// How long a shard of a stopping node has to say how much it has left.
+const INSPECTION_WAIT: Duration = Duration::from_secs(1);
+/// The part of the time for stopping that is kept for what comes after the last turn: the last commit and the log.
+const FINISH_PART: u32 = 4;
 
 /// The shards of one domain while they are being started.
 struct Started<H: Host> {
@@ -170,8 +174,7 @@ pub fn start(config: Config, stores: Stores) -> Result<(Shop, Running), StartErr
         JournalWriter::new(env.clone(), config.node.clone(), signals, feed, incoming);
     writer_thread.spawn(journal_writer.run(stop, done));
 
-    let housekeeping = housekeeping(env.clone());
-    log_thread.spawn(housekeeping);
+    log_thread.spawn(housekeeping::run(env.clone()));
 
     let is_stopping = env.is_stopping.clone();
     let shop = Shop {
@@ -229,17 +232,6 @@ pub fn start(config: Config, stores: Stores) -> Result<(Shop, Running), StartErr
             .collect(),
     };
     Ok((shop, running))
-}
-
-/// Forgets idempotency keys whose time is over.
-async fn housekeeping(env: Env) {
-    loop {
-        tokio::time::sleep(HOUSEKEEPING_EVERY).await;
-        let now = env.clock.now();
-        if let Err(error) = env.journal.purge_keys(now, KEYS_PURGED_MAX).await {
-            tracing::warn!(%error, "expired keys cannot be forgotten yet");
-        }
-    }
 }
 
 /// What every shard is started with.
@@ -301,32 +293,30 @@ impl Running {
     /// log. Whatever is not done by then is done after the next start.
     pub async fn stop(self, limit: Duration) {
         self.announce_stop();
-        let begun = Instant::now();
+        let end = Instant::now() + limit;
+        let drain_end = end - limit / FINISH_PART;
         stop_taking(&self.users);
         stop_taking(&self.orders);
         stop_taking(&self.products);
         stop_taking(&self.notifications);
-        while begun.elapsed() < limit && self.turns_pending().await > 0 {
+        while !self.is_drained(drain_end).await && Instant::now() < drain_end {
             tokio::time::sleep(DRAIN_POLL).await;
         }
         let _ = self.stop_writer.send(true);
-        let left = || limit.saturating_sub(begun.elapsed());
-        let _ = tokio::time::timeout(left(), self.writer_done).await;
+        let _ = timeout_at(end, self.writer_done).await;
         let (flushed, flushed_end) = oneshot::channel();
         if self.log.try_send(Flush(flushed)).is_ok() {
-            let _ = tokio::time::timeout(left(), flushed_end).await;
+            let _ = timeout_at(end, flushed_end).await;
         }
-        for arbiter in self.arbiters {
-            arbiter.stop();
-            let _ = arbiter.join();
-        }
+        let _ = timeout_at(end, ended(self.arbiters)).await;
     }
 
-    async fn turns_pending(&self) -> usize {
-        pending(&self.users).await
-            + pending(&self.orders).await
-            + pending(&self.products).await
-            + pending(&self.notifications).await
+    /// Whether no shard has a turn left.
+    async fn is_drained(&self, end: Instant) -> bool {
+        is_drained(&self.users, end).await
+            && is_drained(&self.orders, end).await
+            && is_drained(&self.products, end).await
+            && is_drained(&self.notifications, end).await
     }
 }
 
@@ -337,13 +327,32 @@ fn stop_taking<H: Host>(shards: &Shards<H>) {
     }
 }
 
-async fn pending<H: Host>(shards: &Shards<H>) -> usize {
-    let mut pending = 0;
+/// Whether no shard of this domain has a turn left. One that does not say so in time may have.
+async fn is_drained<H: Host>(shards: &Shards<H>, end: Instant) -> bool {
     for shard in shards.all() {
-        pending += shard
-            .send(Inspect)
-            .await
-            .map_or(0, |inspection| inspection.turns_pending);
+        let end = end.min(Instant::now() + INSPECTION_WAIT);
+        match timeout_at(end, shard.send(Inspect)).await {
+            Ok(Ok(inspection)) if inspection.turns_pending == 0 => {}
+            // It has ended, with all it had.
+            Ok(Err(MailboxError::Closed)) => {}
+            _ => return false,
+        }
     }
-    pending
+    true
+}
+
+/// Stops threads; resolves when all have ended. They are joined on a thread of their own, so that one that is stuck
+/// holds up neither this one nor the end of the process.
+async fn ended(arbiters: Vec<Arbiter>) {
+    for arbiter in &arbiters {
+        arbiter.stop();
+    }
+    let (joined, joined_end) = oneshot::channel();
+    std::thread::spawn(move || {
+        for arbiter in arbiters {
+            let _ = arbiter.join();
+        }
+        let _ = joined.send(());
+    });
+    let _ = joined_end.await;
 }

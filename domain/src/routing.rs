@@ -8,9 +8,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    Event, OrderId, ProductId, UserId, orders::OrderEvent, products::ProductEvent, saga,
-};
+use crate::{Event, OrderId, ProductId, UserId, orders::OrderEvent, products::ProductEvent, saga};
 
 /// A part of the business with journals (and, for the logs, a store) of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -184,7 +182,11 @@ pub fn inbox_targets(event: &Event, topology: &Topology) -> Vec<ShardRef> {
             let shards: BTreeSet<ShardRef> = lines
                 .iter()
                 .map(|line| line.product_id)
-                .chain(saga::releases(event).iter().map(|release| release.product_id))
+                .chain(
+                    saga::releases(event)
+                        .iter()
+                        .map(|release| release.product_id),
+                )
                 .map(|product| topology.owner_of_product(product))
                 .collect();
             shards.into_iter().collect()

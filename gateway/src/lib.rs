@@ -24,5 +24,6 @@ mod server;
 mod tests;
 mod trace;
 
+pub use actix_web::dev::{Server, ServerHandle};
 pub use document::openapi;
 pub use server::{Config, serve};

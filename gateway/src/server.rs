@@ -24,8 +24,6 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 const HEAD_READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a client may take to close a connection that the server has finished with.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long requests that have begun may go on when the server is asked to stop gracefully.
-const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
 /// Open connections of one worker; further ones wait to be accepted.
 const CONNECTIONS_PER_WORKER_MAX: usize = 10_000;
 
@@ -40,6 +38,8 @@ pub struct Config {
     pub body_limit_bytes: usize,
     /// Threads that serve HTTP.
     pub workers: usize,
+    /// How long requests that have begun may go on when the server is asked to stop gracefully, in whole seconds.
+    pub stop_limit: Duration,
     /// The time.
     pub clock: Clock,
 }
@@ -51,6 +51,7 @@ impl Default for Config {
             legacy_currency: Currency::EUR,
             body_limit_bytes: 256 * 1_024,
             workers: 2,
+            stop_limit: Duration::from_secs(30),
             clock: Clock::default(),
         }
     }
@@ -59,13 +60,14 @@ impl Default for Config {
 /// Serves the shop on a listener that is bound already.
 ///
 /// The server begins when it is awaited, or spawned. It minds no signals: whoever holds its handle stops it. A graceful
-/// stop lets requests finish for up to 30 s; streams of server-sent events end by themselves as soon as the shop says
-/// that it is stopping ([`actors::system::Phase::Stopping`]), so tell the shop first.
+/// stop lets requests finish for as long as [`Config::stop_limit`] says; streams of server-sent events end by themselves
+/// as soon as the shop says that it is stopping ([`actors::system::Phase::Stopping`]), so tell the shop first.
 ///
 /// # Errors
 /// If the listener cannot be used.
 pub fn serve(listener: TcpListener, shop: Shop, config: Config) -> io::Result<Server> {
     let workers = config.workers.max(1);
+    let stop_limit_secs = config.stop_limit.as_secs();
     let edge = Data::new(Edge::new(config));
     let shop = Data::new(shop);
     let server = HttpServer::new(move || app(edge.clone()).app_data(shop.clone()))
@@ -74,7 +76,7 @@ pub fn serve(listener: TcpListener, shop: Shop, config: Config) -> io::Result<Se
         .client_request_timeout(HEAD_READ_TIMEOUT)
         .client_disconnect_timeout(DISCONNECT_TIMEOUT)
         .max_connections(CONNECTIONS_PER_WORKER_MAX)
-        .shutdown_timeout(SHUTDOWN_TIMEOUT.as_secs())
+        .shutdown_timeout(stop_limit_secs)
         .disable_signals()
         .listen(listener)?;
     Ok(server.run())

@@ -1,6 +1,6 @@
 //! The feed between the shards loses, doubles and reorders; the links are healed from the journal.
 
-use crate::harness::{Fault, Order, Rush, Shop};
+use crate::harness::{Fault, Order, Rush, SOON, Shop, eventually};
 
 #[tokio::test]
 async fn every_order_settles_over_a_feed_that_drops_doubles_and_reorders() {
@@ -42,5 +42,42 @@ async fn every_order_settles_over_a_feed_that_drops_doubles_and_reorders() {
         .place(&Order::of(products[0], 1))
         .await
         .expect_status(201);
+    shop.audit().await;
+}
+
+/// Many more records than an ordinary mailbox holds wait for one product while it is being loaded.
+#[tokio::test]
+async fn a_restart_with_hundreds_of_reservations_outstanding_for_one_product_settles_them_all() {
+    const ORDERS: usize = 400;
+    let mut shop = Shop::open().await;
+    let hot = shop.admin().product("HOT", 10_000).await;
+    let buyers = shop.customers(4).await;
+    shop.admin().inject(&Fault::unreliable_feed(1.0)).await;
+    let placed = (0..ORDERS).map(|number| {
+        let order = Order::of(hot, 1).respond_async();
+        let buyer = &buyers[number % buyers.len()];
+        async move { buyer.place(&order).await.expect_status(202).id() }
+    });
+    let placed = futures::future::join_all(placed).await;
+    shop.kill_nine();
+    shop.restart().await;
+
+    eventually(SOON, "every order is confirmed", async || {
+        let mut confirmed = 0;
+        for buyer in &buyers {
+            let orders = buyer.orders().await;
+            confirmed += orders
+                .iter()
+                .filter(|order| order["status"] == "confirmed")
+                .count();
+        }
+        (confirmed == placed.len()).then_some(())
+    })
+    .await;
+    let system = shop.admin().system().await;
+    for shard in system["shards"].as_array().unwrap() {
+        assert_eq!(shard["restarts"], 0, "{shard:#}");
+    }
+    assert_eq!(system["parked"], serde_json::json!([]));
     shop.audit().await;
 }

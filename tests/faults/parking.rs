@@ -109,6 +109,23 @@ async fn a_message_that_always_panics_is_parked_while_others_go_on_and_a_retry_b
     scene.shop.audit().await;
 }
 
+#[tokio::test]
+async fn a_parked_command_that_two_admins_retry_at_once_takes_effect_once() {
+    let scene = with_a_parked_reservation().await;
+    scene.shop.admin().clear_faults().await;
+    let path = format!("/v1/system/parked/{}/retry", scene.parked_id());
+    let tries = (0..8).map(|_| scene.shop.admin().command(&path));
+    let answers = futures::future::join_all(tries).await;
+    let done = answers
+        .iter()
+        .filter(|answer| (200..300).contains(&answer.status()))
+        .count();
+    assert_eq!(done, 1, "one of them dealt with it");
+    assert_eq!(scene.expect_settled(SOON).await["status"], "confirmed");
+    assert_eq!(scene.shop.admin().available(scene.lantern).await, 100 - 77);
+    scene.shop.audit().await;
+}
+
 /// Waits for the order's deadline of a minute, almost without using the processor.
 #[tokio::test]
 async fn an_order_whose_parked_reservation_is_discarded_settles_by_its_deadline_and_holds_nothing()

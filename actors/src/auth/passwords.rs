@@ -72,15 +72,20 @@ impl Passwords {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Unavailable> {
-        let _place = self.places.try_acquire().map_err(|_| Unavailable::Busy)?;
-        let _thread = self
-            .threads
-            .acquire()
+        let place = Arc::clone(&self.places)
+            .try_acquire_owned()
+            .map_err(|_| Unavailable::Busy)?;
+        let thread = Arc::clone(&self.threads)
+            .acquire_owned()
             .await
             .map_err(|_| Unavailable::NotServing)?;
-        tokio::task::spawn_blocking(work)
-            .await
-            .map_err(|_| Unavailable::Restarted)
+        // The permits go with the work: whoever asked may be gone long before it is done.
+        tokio::task::spawn_blocking(move || {
+            let _permits = (place, thread);
+            work()
+        })
+        .await
+        .map_err(|_| Unavailable::Restarted)
     }
 }
 
@@ -88,4 +93,38 @@ fn hash(password: &str) -> Result<String, argon2::password_hash::Error> {
     Ok(Argon2::default()
         .hash_password(password.as_bytes())?
         .to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::{sync::mpsc, time::Duration};
+
+    use super::*;
+
+    #[test]
+    fn whoever_goes_away_frees_no_thread_before_the_work_is_done() {
+        actix_rt::System::new().block_on(async {
+            let passwords = Passwords::new(1).unwrap();
+            let (finish, finished) = mpsc::channel::<()>();
+            let asked = passwords.run(move || finished.recv());
+            assert!(
+                tokio::time::timeout(Duration::from_millis(10), asked)
+                    .await
+                    .is_err()
+            );
+            let free = || {
+                (
+                    passwords.threads.available_permits(),
+                    passwords.places.available_permits(),
+                )
+            };
+            assert_eq!(free(), (0, WAITING_MAX - 1));
+            finish.send(()).unwrap();
+            while free() != (1, WAITING_MAX) {
+                tokio::task::yield_now().await;
+            }
+        });
+    }
 }

@@ -3,13 +3,16 @@
 //! It is a target like any other: each shard's public records are a link, taken up in order, healed from the journal,
 //! and the watermark is in the transaction of the entries. It has a store of its own, so it is never in the way of
 //! orders: when it falls behind, deliveries are dropped and it catches up from the journals.
+//!
+//! It is never ahead of the journals, because only committed records are delivered. If it is, somebody has put back an
+//! earlier backup of the journals without it: it would leave out whatever is recorded next, so the process ends.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use domain::ShardRef;
 use engine::{Inlet, Offer};
-use storage::{ActivityLog, NewActivity, StorageError, StoredRecord};
+use storage::{ActivityLog, Journal, NewActivity, StorageError, StoredRecord};
 use tokio::sync::oneshot;
 
 use super::message::entry;
@@ -37,6 +40,8 @@ pub struct LogActor {
     log: Arc<dyn ActivityLog>,
     inlets: BTreeMap<ShardRef, Inlet>,
     pending: Vec<NewActivity>,
+    /// Sources with a record that cannot be decoded, and its position. They are tried again with every look.
+    held: BTreeMap<ShardRef, u64>,
     is_open: bool,
     is_writing: bool,
     /// Grows when everything in memory is thrown away.
@@ -58,6 +63,7 @@ impl LogActor {
             log,
             inlets: BTreeMap::new(),
             pending: Vec::new(),
+            held: BTreeMap::new(),
             is_open: false,
             is_writing: false,
             incarnation: 0,
@@ -72,29 +78,21 @@ impl LogActor {
         self.is_writing = false;
         self.pending.clear();
         let incarnation = self.incarnation;
-        let log = self.log.clone();
-        let reading = async move { log.watermarks().await };
+        let (log, journal) = (self.log.clone(), self.env.journal.clone());
+        let sources: Vec<ShardRef> = self.env.topology.journals().collect();
+        let reading = async move {
+            let watermarks = log.watermarks().await?;
+            Ok((watermarks, last_positions(&*journal, &sources).await?))
+        };
         ctx.spawn(reading.into_actor(self).map(move |read, this, ctx| {
             if this.incarnation != incarnation {
                 return;
             }
             match read {
-                Ok(watermarks) => {
-                    let watermarks: BTreeMap<ShardRef, u64> = watermarks.into_iter().collect();
-                    this.inlets = this
-                        .env
-                        .topology
-                        .journals()
-                        .map(|source| {
-                            let watermark = watermarks.get(&source).copied().unwrap_or(0);
-                            (source, Inlet::new(watermark))
-                        })
-                        .collect();
-                    this.is_open = true;
-                    this.look_at_sources(ctx);
-                }
+                Ok((watermarks, last_positions)) => this.open(&watermarks, &last_positions, ctx),
                 Err(error) => {
                     tracing::warn!(%error, "the activity log cannot be read yet");
+                    this.end_if_fatal(&error);
                     ctx.run_later(RETRY_AFTER, move |this, ctx| {
                         if this.incarnation == incarnation {
                             this.load(ctx);
@@ -105,15 +103,50 @@ impl LogActor {
         }));
     }
 
-    fn offer(&mut self, record: &Record) {
+    fn open(
+        &mut self,
+        watermarks: &[(ShardRef, u64)],
+        last_positions: &BTreeMap<ShardRef, u64>,
+        ctx: &mut Context<Self>,
+    ) {
+        let watermarks: BTreeMap<ShardRef, u64> = watermarks.iter().copied().collect();
+        self.inlets.clear();
+        for source in self.env.topology.journals() {
+            let watermark = watermarks.get(&source).copied().unwrap_or(0);
+            let last_position = last_positions.get(&source).copied().unwrap_or(0);
+            if watermark > last_position {
+                (self.env.on_fatal)(format!(
+                    "the activity log is ahead of the journal of {source}: it has been written up to position \
+                     {watermark}, and the journal ends at {last_position}; put back a backup of both files, or move \
+                     the activity log away and it is written anew"
+                ));
+                return;
+            }
+            self.inlets.insert(source, Inlet::new(watermark));
+        }
+        self.is_open = true;
+        self.look_at_sources(ctx);
+    }
+
+    /// A device that fails is no reason to wait.
+    fn end_if_fatal(&self, error: &StorageError) {
+        if error.is_fatal() {
+            (self.env.on_fatal)(error.to_string());
+        }
+    }
+
+    /// Takes a record up if it is the next one. Returns `false` if there is no room for it.
+    fn offer(&mut self, record: &Record) -> bool {
         let Some(inlet) = self.inlets.get_mut(&record.source) else {
-            return;
+            return true;
         };
-        if self.pending.len() >= PENDING_MAX {
+        let has_room = self.pending.len() < PENDING_MAX;
+        if !has_room {
             inlet.announce(record.position);
         } else if inlet.offer(record.position, record.prev) == Offer::Apply {
             self.pending.push(entry(record));
         }
+        has_room
     }
 
     fn write(&mut self, ctx: &mut Context<Self>) {
@@ -149,6 +182,7 @@ impl LogActor {
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the activity log cannot be written; it will catch up");
+                    this.end_if_fatal(&error);
                     this.is_open = false;
                     ctx.run_later(RETRY_AFTER, move |this, ctx| {
                         if this.incarnation == incarnation {
@@ -160,8 +194,12 @@ impl LogActor {
         }));
     }
 
+    /// Heals what is behind, but not what is held: that would be read in vain after every write.
     fn heal_all(&mut self, ctx: &mut Context<Self>) {
-        let sources: Vec<ShardRef> = self.inlets.keys().copied().collect();
+        let sources: Vec<ShardRef> = (self.inlets.keys())
+            .filter(|source| !self.held.contains_key(source))
+            .copied()
+            .collect();
         for source in sources {
             self.heal(source, ctx);
         }
@@ -194,40 +232,49 @@ impl LogActor {
         read: Result<Vec<StoredRecord>, StorageError>,
         ctx: &mut Context<Self>,
     ) {
-        let (records, reached_the_end) = match read {
+        let has_all = match read {
             Ok(records) => {
                 let reached_the_end = records.len() < READ_MAX;
-                (records, reached_the_end)
+                self.take_up(source, records) && reached_the_end
             }
             Err(error) => {
                 tracing::warn!(%source, %error, "a journal cannot be read yet");
-                (Vec::new(), false)
+                self.end_if_fatal(&error);
+                false
             }
         };
-        for stored in records {
-            match proto::decode(&stored.event_type, &stored.payload) {
-                Ok(event) => self.offer(&Record {
-                    source,
-                    position: stored.position,
-                    prev: stored.position.saturating_sub(1),
-                    aggregate_id: stored.aggregate_id,
-                    time: stored.time,
-                    event: Arc::new(event),
-                }),
-                Err(error) => {
-                    tracing::error!(%source, stored.position, %error, "a record cannot be decoded and holds its link to the activity log");
-                    if let Some(inlet) = self.inlets.get_mut(&source) {
-                        inlet.end_healing(false);
-                    }
-                    return;
-                }
-            }
-        }
-        let has_room = self.pending.len() < PENDING_MAX;
         if let Some(inlet) = self.inlets.get_mut(&source) {
-            inlet.end_healing(reached_the_end && has_room);
+            inlet.end_healing(has_all);
         }
         self.write(ctx);
+    }
+
+    /// Takes up what was read, as far as it goes. Returns whether nothing was left.
+    fn take_up(&mut self, source: ShardRef, records: Vec<StoredRecord>) -> bool {
+        for stored in records {
+            let event = match proto::decode(&stored.event_type, &stored.payload) {
+                Ok(event) => event,
+                Err(error) => {
+                    if self.held.insert(source, stored.position) != Some(stored.position) {
+                        tracing::error!(%source, stored.position, %error, "a record cannot be decoded and holds its link to the activity log");
+                    }
+                    return false;
+                }
+            };
+            let has_room = self.offer(&Record {
+                source,
+                position: stored.position,
+                prev: stored.position.saturating_sub(1),
+                aggregate_id: stored.aggregate_id,
+                time: stored.time,
+                event: Arc::new(event),
+            });
+            if !has_room {
+                return false;
+            }
+        }
+        self.held.remove(&source);
+        true
     }
 
     /// Asks what every source has recorded, so that a lost last record is noticed.
@@ -238,19 +285,39 @@ impl LogActor {
         let sources: Vec<ShardRef> = self.inlets.keys().copied().collect();
         let incarnation = self.incarnation;
         let journal = self.env.journal.clone();
-        let reading = async move { journal.heads(&sources).await };
+        let reading = async move { last_positions(&*journal, &sources).await };
         ctx.spawn(reading.into_actor(self).map(move |read, this, ctx| {
-            let (true, Ok(heads)) = (this.incarnation == incarnation, read) else {
+            if this.incarnation != incarnation {
                 return;
-            };
-            for (source, head) in heads {
-                if let Some(inlet) = this.inlets.get_mut(&source) {
-                    inlet.announce(head.last_position);
+            }
+            match read {
+                Ok(last_positions) => {
+                    for (source, last_position) in last_positions {
+                        if let Some(inlet) = this.inlets.get_mut(&source) {
+                            inlet.announce(last_position);
+                        }
+                        this.heal(source, ctx);
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the heads of the journals cannot be read yet");
+                    this.end_if_fatal(&error);
                 }
             }
-            this.heal_all(ctx);
         }));
     }
+}
+
+/// Where these journals end. One that is left out has nothing.
+async fn last_positions(
+    journal: &dyn Journal,
+    sources: &[ShardRef],
+) -> Result<BTreeMap<ShardRef, u64>, StorageError> {
+    let heads = journal.heads(sources).await?;
+    Ok(heads
+        .into_iter()
+        .map(|(source, head)| (source, head.last_position))
+        .collect())
 }
 
 impl Actor for LogActor {
@@ -279,7 +346,9 @@ impl Handler<Deliver> for LogActor {
         for record in &delivery.records {
             self.offer(record);
         }
-        self.heal(delivery.source, ctx);
+        if !self.held.contains_key(&delivery.source) {
+            self.heal(delivery.source, ctx);
+        }
         self.write(ctx);
     }
 }

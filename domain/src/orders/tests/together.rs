@@ -12,8 +12,7 @@ use super::{at, euro, line, product};
 use crate::{
     Aggregate, Event, OrderId, ProductId, ShardRef, Topology, UserId,
     orders::{
-        CancelledBy, LineOutcome, Order, OrderCommand, OrderEvent, OrderStatus,
-        RequestedLine,
+        CancelledBy, LineOutcome, Order, OrderCommand, OrderEvent, OrderStatus, RequestedLine,
     },
     products::{Product, ProductCommand, ProductEvent},
     routing::inbox_targets,
