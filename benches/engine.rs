@@ -2,20 +2,21 @@
 //!
 //! `cargo bench --bench engine` places orders from this process, 512 at a time, over many products and over one, and
 //! prints confirmed orders a second. Notifications and the activity log are written meanwhile, as they are in `up`.
-#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::print_stdout
+)]
 
-use std::{path::Path, sync::Arc, time::Duration, time::Instant};
+mod support;
 
-use actors::{
-    Config, Shop, Stores, auth::new_signing_key, orders::PlaceOrder, products::NewProduct, start,
-    system::Phase,
-};
-use domain::{
-    Currency, Money, ProductId, Quantity, Topology, UserId,
-    orders::{OrderStatus, RequestedLine},
-};
+use std::time::{Duration, Instant};
+
+use actors::Shop;
+use domain::{ProductId, orders::OrderStatus};
 use futures::{StreamExt, stream};
-use storage::sqlite::{OpenMode, SqliteActivityLog, SqliteStore};
+use support::{open, order, product};
 
 const ORDERS: u64 = 100_000;
 const AT_A_TIME: usize = 512;
@@ -48,59 +49,14 @@ fn main() {
     });
 }
 
-async fn open(dir: &Path) -> (Shop, actors::Running) {
-    let topology = Topology::uniform(4);
-    let store = SqliteStore::open(dir, &topology, OpenMode::CreateIfMissing)
-        .await
-        .unwrap();
-    let store = Arc::new(store);
-    let config = Config {
-        node: "bench".to_owned(),
-        topology,
-        shard_threads: 1,
-        password_threads: 1,
-        signing_key_pem: new_signing_key().unwrap(),
-        on_fatal: Arc::new(|reason| panic!("{reason}")),
-    };
-    let stores = Stores {
-        journal: store.clone(),
-        views: store,
-        activity: Arc::new(SqliteActivityLog::open(dir).await.unwrap()),
-        #[cfg(feature = "fault-injection")]
-        faults: Arc::new(|_| Box::pin(async {})),
-    };
-    let (shop, running) = start(config, stores).unwrap();
-    while shop.system.readiness().phase != Phase::Serving {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    (shop, running)
-}
-
-async fn product(shop: &Shop, sku: &str) -> ProductId {
-    let product = NewProduct {
-        sku: sku.parse().unwrap(),
-        name: sku.into(),
-        description: "".into(),
-        price: Money::price(500, Currency::EUR).unwrap(),
-        stock: 1_000_000_000,
-    };
-    shop.products.create(product).await.unwrap().id
-}
-
 /// Places the orders and counts the confirmed ones.
 async fn place(shop: &Shop, products: &[ProductId]) -> usize {
     stream::iter(0..ORDERS)
         .map(|number| {
-            let product_id = products[usize::try_from(number).unwrap() % products.len()];
-            shop.orders.place(PlaceOrder {
-                user_id: UserId::new(1 + number % BUYERS).unwrap(),
-                lines: vec![RequestedLine {
-                    product_id,
-                    quantity: Quantity::new(1).unwrap(),
-                }],
-                idempotency: None,
-                wait: Duration::from_secs(30),
-            })
+            let product = products[usize::try_from(number).unwrap() % products.len()];
+            let wait = Duration::from_secs(30);
+            shop.orders
+                .place(order(1 + number % BUYERS, product, 1, wait))
         })
         .buffer_unordered(AT_A_TIME)
         .filter(|placed| {

@@ -1,0 +1,64 @@
+//! A shop in this process, without HTTP.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use actors::{
+    Config, Running, Shop, Stores, auth::new_signing_key, orders::PlaceOrder, products::NewProduct,
+    start, system::Phase,
+};
+use domain::{Currency, Money, ProductId, Quantity, Topology, UserId, orders::RequestedLine};
+use storage::sqlite::{OpenMode, SqliteActivityLog, SqliteStore};
+
+/// Opens a shop in this directory, as `up` does.
+pub async fn open(dir: &Path) -> (Shop, Running) {
+    let topology = Topology::uniform(4);
+    let store = SqliteStore::open(dir, &topology, OpenMode::CreateIfMissing)
+        .await
+        .unwrap();
+    let store = Arc::new(store);
+    let config = Config {
+        node: "bench".to_owned(),
+        topology,
+        shard_threads: 1,
+        password_threads: 1,
+        signing_key_pem: new_signing_key().unwrap(),
+        on_fatal: Arc::new(|reason| panic!("{reason}")),
+    };
+    let stores = Stores {
+        journal: store.clone(),
+        views: store,
+        activity: Arc::new(SqliteActivityLog::open(dir).await.unwrap()),
+        #[cfg(feature = "fault-injection")]
+        faults: Arc::new(|_| Box::pin(async {})),
+    };
+    let (shop, running) = start(config, stores).unwrap();
+    while shop.system.readiness().phase != Phase::Serving {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    (shop, running)
+}
+
+/// A product with more pieces than are ever ordered.
+pub async fn product(shop: &Shop, sku: &str) -> ProductId {
+    let product = NewProduct {
+        sku: sku.parse().unwrap(),
+        name: sku.into(),
+        description: "".into(),
+        price: Money::price(500, Currency::EUR).unwrap(),
+        stock: 1_000_000_000,
+    };
+    shop.products.create(product).await.unwrap().id
+}
+
+/// An order of one line.
+pub fn order(user: u64, product_id: ProductId, pieces: u64, wait: Duration) -> PlaceOrder {
+    PlaceOrder {
+        user_id: UserId::new(user).unwrap(),
+        lines: vec![RequestedLine {
+            product_id,
+            quantity: Quantity::new(pieces).unwrap(),
+        }],
+        idempotency: None,
+        wait,
+    }
+}
