@@ -5,8 +5,8 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 
-/// The version of the layout. It grows when a type kept in a state column changes; the states are then made anew from
-/// the journal.
+/// The version of the layout. It grows when a type kept in a state column changes. Whoever raises it has to bring the
+/// step that makes the stored states anew from the journal: there has been no need for one yet.
 pub const VERSION: u8 = 1;
 
 /// The most bytes a value may ask for while it is decoded. Cursors come from outside.
@@ -19,9 +19,7 @@ pub enum DecodeError {
     #[error("there is nothing to decode")]
     Empty,
     /// They were written by another version of the program.
-    #[error(
-        "it has version {found} and this program reads version {VERSION}; rebuild it from the journal"
-    )]
+    #[error("it has version {found} and this program reads version {VERSION}")]
     Version {
         /// The version that was found.
         found: u8,
