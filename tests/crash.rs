@@ -206,6 +206,12 @@ async fn the_signing_key_is_the_owners_alone_and_is_made_once() {
         fs::metadata(&path).unwrap().permissions().mode() & 0o777,
         0o600
     );
+    let dir = shop.data_dir();
+    assert_eq!(
+        fs::metadata(dir).unwrap().permissions().mode() & 0o777,
+        0o700,
+        "only its owner gets into the data directory"
+    );
     shop.terminate().await;
     shop.restart().await;
     assert_eq!(fs::read(&path).unwrap(), key);

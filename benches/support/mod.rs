@@ -45,7 +45,7 @@ pub async fn product(shop: &Shop, sku: &str) -> ProductId {
         name: sku.into(),
         description: "".into(),
         price: Money::price(500, Currency::EUR).unwrap(),
-        stock: 1_000_000_000,
+        stock: 500_000_000,
     };
     shop.products.create(product).await.unwrap().id
 }

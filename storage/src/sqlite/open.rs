@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File, TryLockError},
     io,
+    os::unix::fs::DirBuilderExt,
     path::Path,
     time::Duration,
 };
@@ -16,6 +17,8 @@ use sqlx::{
 use super::{LOCK_FILE, errors};
 use crate::StorageError;
 
+/// The mode of a data directory that is made.
+const DIR_MODE: u32 = 0o700;
 /// How long a statement waits for a lock of another connection.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a read waits for a free connection.
@@ -80,8 +83,14 @@ pub(super) fn readers(path: &Path, connections_max: u32) -> SqlitePool {
 }
 
 /// Makes the directory if it is missing.
+///
+/// Only its owner gets into a directory that is made here: the store has password hashes and e-mail addresses.
 pub(super) fn make_dir(dir: &Path) -> Result<(), StorageError> {
-    fs::create_dir_all(dir).map_err(|error| io_error("cannot make", dir, &error))
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(DIR_MODE)
+        .create(dir)
+        .map_err(|error| io_error("cannot make", dir, &error))
 }
 
 /// The lock that keeps out a second writer.
