@@ -20,8 +20,9 @@ const AGGREGATE: Policy = Policy {
     mailbox_capacity: TURNS_MAX,
     restarts_max: 10,
     window: Duration::from_secs(10),
-    backoff_min: Duration::from_millis(5),
-    backoff_max: Duration::from_millis(500),
+    // Short enough that an actor which crashes again and again still answers within 50 ms each time.
+    backoff_min: Duration::from_millis(1),
+    backoff_max: Duration::from_millis(20),
     on_exhaustion: Exhausted::RestartShard,
 };
 
