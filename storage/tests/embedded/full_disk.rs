@@ -172,7 +172,8 @@ async fn a_store_is_not_made_on_a_full_disk() {
     for dir in [&made, &new] {
         std::fs::create_dir(dir).unwrap();
     }
-    drop(open(&made).await);
+    // Closed in good order: a store that is only dropped goes on closing while the disk fills.
+    open(&made).await.close().await.unwrap();
     let ballast = disk.fill();
     for dir in [&made, &new] {
         let outcome = SqliteStore::open(dir, &TOPOLOGY, OpenMode::CreateIfMissing).await;
