@@ -44,6 +44,7 @@ async fn record(store: &SqliteStore, records: &[(&'static str, Vec<u8>)]) {
                 time: Timestamp::from_millis(1),
                 event_type,
                 payload: payload.clone(),
+                trace: None,
             },
         })
         .collect();

@@ -57,6 +57,12 @@ impl Domain {
         Self::ALL.into_iter().find(|domain| domain.code() == code)
     }
 
+    /// The domain of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|domain| domain.name() == name)
+    }
+
     /// Its name in lower case.
     #[must_use]
     pub const fn name(self) -> &'static str {

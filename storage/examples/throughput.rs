@@ -60,6 +60,7 @@ impl Load {
                     time: NOW,
                     event_type: "order.confirmed.v1",
                     payload: vec![42; PAYLOAD],
+                    trace: None,
                 },
                 targets: target.map(at).into_iter().collect(),
             }],

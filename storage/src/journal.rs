@@ -9,6 +9,15 @@ use engine::{Head, ShardCommit, Stamp};
 
 use crate::{Credentials, StorageError};
 
+/// Which request a record goes back to, as W3C Trace Context has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TraceContext {
+    /// The trace; not all zero.
+    pub trace_id: [u8; 16],
+    /// The span within it; not all zero.
+    pub span_id: [u8; 8],
+}
+
 /// A record on its way into the journal, already encoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewRecord {
@@ -22,6 +31,8 @@ pub struct NewRecord {
     pub event_type: &'static str,
     /// The event in protobuf.
     pub payload: Vec<u8>,
+    /// The request it goes back to, if that is known. A store whose records never leave the process may forget it.
+    pub trace: Option<TraceContext>,
 }
 
 /// A record as the journal holds it. It is decoded by whoever reads it, so that one that cannot be decoded is seen.
@@ -43,6 +54,8 @@ pub struct StoredRecord {
     pub payload: Vec<u8>,
     /// Its place on each inbox link, as it was stored at commit.
     pub stamps: Vec<Stamp<ShardRef>>,
+    /// The request it goes back to, if the store remembers it.
+    pub trace: Option<TraceContext>,
 }
 
 /// A name that can be taken once: a username, a SKU, a user's idempotency key.
@@ -136,6 +149,20 @@ pub trait Journal: Send + Sync + 'static {
     /// [`StorageError::HeadMoved`], [`StorageError::Full`] and [`StorageError::Conflict`]: surely not committed.
     /// Anything else: unknown.
     async fn commit(&self, batch: &Batch) -> Result<(), StorageError>;
+
+    /// Whether these shards still have these epochs, as far as is committed: what a command without a record is answered
+    /// on may be out of date if another owner has taken the shard. A store that keeps other owners out has nothing to look at.
+    ///
+    /// # Errors
+    /// [`StorageError::HeadMoved`] names a shard that has another one.
+    async fn verify(&self, _epochs: &[(ShardRef, u64)]) -> Result<(), StorageError> {
+        Ok(())
+    }
+
+    /// Gives a shard up: its head names no owner any more, if its epoch is still this one.
+    async fn release(&self, _shard: ShardRef, _epoch: u64) -> Result<(), StorageError> {
+        Ok(())
+    }
 
     /// The records of `source` after position `after` that are addressed to `target`, in order, at most `limit` of
     /// them, and whether the end of the journal was reached.

@@ -3,19 +3,25 @@
 //! - [`Journal`]: claims shards, commits batches against their heads, reads records and aggregates.
 //! - [`Views`]: answers the questions of the API from committed rows.
 //! - [`ActivityLog`]: what has happened, for people to search.
+//! - [`Directory`]: which nodes there are and what they serve.
 //!
 //! Each port has one contract suite that every store behind it passes. Knows SQL, never actors.
 
 pub mod activity;
+pub mod directory;
 pub mod encoding;
 pub mod error;
+pub mod incarnation;
 pub mod journal;
 pub mod sqlite;
 pub mod views;
 
 pub use activity::{ActivityEntry, ActivityLog, ActivityQuery, Level, NewActivity};
+pub use directory::{Directory, DirectoryView, NodeEntry, NodeRecord, OwnerEntry, Published};
 pub use error::StorageError;
+pub use incarnation::Incarnations;
 pub use journal::{
     Batch, Journal, Key, KeyOwner, KeyRecord, NewRecord, ParkedRow, RowWrites, StoredRecord,
+    TraceContext,
 };
 pub use views::{Credentials, OrderQuery, Page, ProductQuery, Unsettled, Views};

@@ -82,6 +82,7 @@ impl Pen {
                 time: self.now,
                 event_type: proto::event_type(event),
                 payload: proto::encode(event),
+                trace: None,
             },
         };
         let records = (first_seq..).zip(&events).map(record).collect();

@@ -100,6 +100,8 @@ pub(super) fn record(row: &SqliteRow) -> Result<StoredRecord, StorageError> {
         event_type: get(row, 6)?,
         payload: get(row, 7)?,
         stamps,
+        // Nothing outside of the process reads its records.
+        trace: None,
     })
 }
 

@@ -160,6 +160,7 @@ pub(crate) fn record_at(aggregate_id: u64, seq: u64, time: Timestamp) -> NewReco
         time,
         event_type: "order.created.v1",
         payload: format!("{aggregate_id}/{seq}").into_bytes(),
+        trace: None,
     }
 }
 

@@ -477,6 +477,7 @@ impl<A: Aggregate> Retiring<A> {
                     time,
                     event_type: proto::event_type(&event),
                     payload: proto::encode(&event),
+                    trace: None,
                 },
                 event: Arc::new(event),
             },
