@@ -34,11 +34,11 @@ fn main() {
         println!("| scenario | confirmed orders/s | records per transaction |");
         println!("|---|---|---|");
         for (scenario, products) in [("uniform", &products[..]), ("hot", &products[..1])] {
-            let before = shop.system.status().await.unwrap().writer;
+            let before = shop.system.node_status().await.writer;
             let begun = Instant::now();
             let confirmed = place(&shop, products).await;
             let elapsed = begun.elapsed().as_secs_f64();
-            let after = shop.system.status().await.unwrap().writer;
+            let after = shop.system.node_status().await.writer;
             println!(
                 "| {scenario} | {:.0} | {} |",
                 confirmed as f64 / elapsed,

@@ -5,6 +5,8 @@ use std::{env, error::Error, fs, path::Path};
 
 use prost::Message;
 
+/// How nodes reach each other: not for the reflection service.
+const INTERNAL: &str = "proto/stampede/internal/v1/shard.proto";
 const PACKAGE: &str = "proto/stampede/v1";
 const FILES: [&str; 7] = [
     "auth.proto",
@@ -19,15 +21,18 @@ const FILES: [&str; 7] = [
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
     println!("cargo:rerun-if-changed=build.rs");
-    let descriptors = protox::compile(FILES.map(|file| format!("{PACKAGE}/{file}")), ["proto"])?;
+    let public = FILES.map(|file| format!("{PACKAGE}/{file}"));
+    let descriptors = protox::compile(&public, ["proto"])?;
     let out_dir = env::var("OUT_DIR")?;
     fs::write(
         Path::new(&out_dir).join("stampede_descriptor.bin"),
         descriptors.encode_to_vec(),
     )?;
+    let mut files = public.to_vec();
+    files.push(INTERNAL.to_owned());
     tonic_prost_build::configure()
         .build_client(true)
         .build_server(true)
-        .compile_fds(descriptors)?;
+        .compile_fds(protox::compile(files, ["proto"])?)?;
     Ok(())
 }

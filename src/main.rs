@@ -5,10 +5,15 @@
 mod admin;
 mod audit;
 mod catalogue;
+mod cluster;
+mod config;
 mod demo;
 mod first_catalogue;
 mod output;
+mod place;
+mod recover;
 mod replay;
+mod serving;
 mod signing_key;
 mod up;
 
@@ -28,6 +33,12 @@ struct Cli {
 enum Command {
     /// Run the whole shop in this process, on SQLite.
     Up(up::Args),
+    /// Host shards of some domains, as one of many processes.
+    Node(cluster::role::Node),
+    /// Serve HTTP before the nodes.
+    Gateway(cluster::role::Gateway),
+    /// Make or upgrade what many processes need in PostgreSQL and Kafka.
+    Migrate(cluster::migrate::Args),
     /// Load a demo catalogue and demo users into a running shop, through its HTTP API.
     Demo(demo::Args),
     /// Check every invariant against the stores.
@@ -35,6 +46,8 @@ enum Command {
     /// Show how something came to be.
     #[command(subcommand)]
     Replay(Replay),
+    /// Go on after the databases of a cluster were put back to an earlier state.
+    Recover(recover::Args),
 }
 
 #[derive(Subcommand)]
@@ -57,9 +70,13 @@ fn main() -> ExitCode {
     let result = system.block_on(async {
         match Cli::parse().command {
             Command::Up(args) => up::run(args).await,
+            Command::Node(args) => cluster::role::node(args).await,
+            Command::Gateway(args) => cluster::role::gateway(args).await,
+            Command::Migrate(args) => cluster::migrate::run(args).await,
             Command::Demo(args) => demo::run(args).await,
             Command::Audit(args) => audit::run(args).await,
             Command::Replay(Replay::Order(args)) => replay::run(args).await,
+            Command::Recover(args) => recover::run(args).await,
         }
     });
     match result {

@@ -8,39 +8,23 @@ use std::{
     time::Duration,
 };
 
-use actors::{Running, Shop, Stores, system::Phase};
+use actors::{Running, Shop, Stores};
 use anyhow::{Context, Result};
 use domain::Topology;
-use gateway::{Server, ServerHandle};
 use storage::sqlite::{OpenMode, SqliteActivityLog, SqliteStore};
-use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
-    time::{Instant, timeout, timeout_at},
-};
+use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    admin::{self, FirstAdmin},
     first_catalogue,
-    output::{complain, say},
+    output::say,
+    serving::{self, Http, STOP_LIMIT, StopSignals, cores},
     signing_key,
 };
 
 /// Shards of each domain in a store made by `up`.
 const SHARDS: u16 = 4;
-/// How long a process that is told to stop goes on at most, whatever happens: 30 s are promised.
-const STOP_LIMIT: Duration = Duration::from_secs(28);
-/// The part of it that requests have which have begun.
-const HTTP_STOP_LIMIT: Duration = Duration::from_secs(16);
-/// How much later than it should the HTTP server may end: it looks once a second.
-const HTTP_STOP_SLACK: Duration = Duration::from_secs(2);
 /// The part of it that is kept for closing the store, after the actors.
 const CLOSE_LIMIT: Duration = Duration::from_secs(3);
-/// How long a process that is told to stop while it makes the first administrator waits for that.
-const ADMIN_WAIT: Duration = Duration::from_secs(2);
-/// How often a starting node looks whether it is ready.
-const READY_POLL: Duration = Duration::from_millis(5);
-/// The exit code of a process that cannot go on (`EX_SOFTWARE` of sysexits.h).
-const EXIT_CANNOT_GO_ON: i32 = 70;
 
 /// Run the whole shop in this process, on SQLite.
 #[derive(clap::Args)]
@@ -87,11 +71,7 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     let address = listener.local_addr()?;
 
     let (shop, running) = start(&store, activity.clone(), topology, signing_key_pem)?;
-    let config = gateway::Config {
-        workers: cores(),
-        stop_limit: HTTP_STOP_LIMIT,
-        ..gateway::Config::default()
-    };
+    let config = serving::http_config(cores());
     // From here on whatever ends the process ends it in good order: actors that merely end raise an alarm.
     let ended = match gateway::serve(listener, shop.clone(), config) {
         Ok(server) => {
@@ -124,11 +104,6 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Threads for HTTP, and a bound for passwords hashed at a time.
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(2, usize::from)
-}
-
 fn start(
     store: &Arc<SqliteStore>,
     activity: Arc<SqliteActivityLog>,
@@ -141,11 +116,7 @@ fn start(
         shard_threads: cores().div_ceil(2),
         password_threads: cores(),
         signing_key_pem,
-        on_fatal: Arc::new(|reason| {
-            tracing::error!(reason, "the process cannot go on");
-            complain(format_args!("error: {reason}"));
-            std::process::exit(EXIT_CANNOT_GO_ON);
-        }),
+        on_fatal: serving::on_fatal(),
     };
     let stores = Stores {
         journal: store.clone(),
@@ -180,31 +151,6 @@ fn storage_faults(
     })
 }
 
-/// The HTTP server while it serves.
-struct Http {
-    handle: ServerHandle,
-    served: actix_rt::task::JoinHandle<std::io::Result<()>>,
-}
-
-impl Http {
-    fn begin(server: Server) -> Self {
-        Self {
-            handle: server.handle(),
-            served: actix_rt::spawn(server),
-        }
-    }
-
-    /// Lets requests finish for a while, and then ends them.
-    async fn stop(self) {
-        let stopped = timeout(HTTP_STOP_LIMIT + HTTP_STOP_SLACK, self.handle.stop(true)).await;
-        if stopped.is_err() {
-            // A server that is stopping hears no second word; dropped, it lets go of its connections.
-            self.served.abort();
-        }
-        let _ = timeout(HTTP_STOP_SLACK, self.served).await;
-    }
-}
-
 /// Opens the shop: waits until every shard is served, and furnishes a new one. Then serves until it is told to stop.
 async fn serve_until_told(
     shop: &Shop,
@@ -214,7 +160,7 @@ async fn serve_until_told(
 ) -> Result<()> {
     let dir = &args.data_dir;
     tokio::select! {
-        () = serving(shop) => {}
+        () = serving::until_served(shop) => {}
         _ = signals.told() => return Ok(()),
     }
     if args.no_demo {
@@ -222,73 +168,16 @@ async fn serve_until_told(
     } else if !shop.auth.has_admin().await? {
         first_catalogue::plan(dir)?;
     }
-    // Not broken off at once: whoever stops it then would never learn the password.
-    let admin = tokio::select! {
-        admin = admin::ensure(shop) => admin?,
-        () = async {
-            signals.told().await;
-            tokio::time::sleep(ADMIN_WAIT).await;
-        } => return Ok(()),
-    };
-    say_who_is_admin(&admin);
+    if serving::ensure_admin(shop, signals).await?.is_none() {
+        return Ok(());
+    }
     tokio::select! {
         loaded = first_catalogue::load_if_planned(shop, dir) => loaded?,
         _ = signals.told() => return Ok(()),
     }
     let dir = dir.canonicalize().unwrap_or_else(|_| dir.clone());
-    say(format_args!("Stampede is ready: http://{address}"));
-    say(format_args!("  API documentation  http://{address}/docs"));
+    serving::say_ready(address);
     say(format_args!("  data               {}", dir.display()));
     signals.told().await;
     Ok(())
-}
-
-async fn serving(shop: &Shop) {
-    while shop.system.readiness().phase != Phase::Serving {
-        tokio::time::sleep(READY_POLL).await;
-    }
-}
-
-/// Said as soon as it is so: what is not said now is not known to anybody.
-fn say_who_is_admin(admin: &FirstAdmin) {
-    match admin {
-        FirstAdmin::Exists => {}
-        FirstAdmin::FromEnvironment => {
-            say("administrator: admin, with the password from the environment");
-        }
-        FirstAdmin::Generated(password) => {
-            say(format_args!(
-                "administrator: admin, password {password} (shown this once)"
-            ));
-        }
-    }
-}
-
-/// The signals that tell the process to stop.
-struct StopSignals {
-    terminate: Signal,
-    interrupt: Signal,
-    told_at: Option<Instant>,
-}
-
-impl StopSignals {
-    fn new() -> Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            told_at: None,
-        })
-    }
-
-    /// Waits until the process is told to stop; returns at once if it has been.
-    async fn told(&mut self) -> Instant {
-        if let Some(told_at) = self.told_at {
-            return told_at;
-        }
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-        *self.told_at.insert(Instant::now())
-    }
 }

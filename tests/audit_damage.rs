@@ -6,7 +6,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::harness::{Order, SOON, Shop, audit, eventually, stampede};
+use crate::harness::{Order, SOON, Shop, audit, eventually, only_with, stampede};
 
 /// The domain codes of the store.
 const ORDERS: u8 = 2;
@@ -105,7 +105,7 @@ async fn expect_violation(sql: &str, invariants: &[&str]) {
     let shop = closed_shop().await;
     shop.audit().await;
     let copy = DamagedCopy::of(&shop, sql);
-    audit(&copy.data_dir())
+    audit(&["--data-dir".into(), copy.data_dir().into()])
         .await
         .expect_violation_of(invariants);
     shop.audit().await;
@@ -113,6 +113,7 @@ async fn expect_violation(sql: &str, invariants: &[&str]) {
 
 #[tokio::test]
 async fn a_deleted_journal_row_is_found_as_i9() {
+    only_with!(Embedded, "it damages the file of the embedded store");
     let sql = format!(
         "delete from journal where domain = {ORDERS} and position = 2 and shard = \
          (select shard from journal where domain = {ORDERS} group by shard order by count(*) desc limit 1)"
@@ -122,6 +123,7 @@ async fn a_deleted_journal_row_is_found_as_i9() {
 
 #[tokio::test]
 async fn a_deleted_last_journal_row_is_found_as_i9() {
+    only_with!(Embedded, "it damages the file of the embedded store");
     let sql = format!(
         "delete from journal where (domain, shard, position) in \
          (select domain, shard, max(position) from journal where domain = {PRODUCTS} group by shard limit 1)"
@@ -131,6 +133,7 @@ async fn a_deleted_last_journal_row_is_found_as_i9() {
 
 #[tokio::test]
 async fn a_changed_stock_figure_is_found_as_i1_or_i10() {
+    only_with!(Embedded, "it damages the file of the embedded store");
     let sql =
         "update products set available = available + 1 where id = (select min(id) from products)";
     expect_violation(sql, &["I1", "I10"]).await;
@@ -138,6 +141,7 @@ async fn a_changed_stock_figure_is_found_as_i1_or_i10() {
 
 #[tokio::test]
 async fn a_watermark_that_was_put_back_is_found_as_i7() {
+    only_with!(Embedded, "it damages the file of the embedded store");
     let sql = format!(
         "update link set watermark = 0 where domain = {PRODUCTS} and peer_domain = {ORDERS} and watermark > 0"
     );
@@ -146,6 +150,7 @@ async fn a_watermark_that_was_put_back_is_found_as_i7() {
 
 #[tokio::test]
 async fn a_watermark_that_was_put_forward_is_found_as_i7() {
+    only_with!(Embedded, "it damages the file of the embedded store");
     let sql = format!(
         "update link set watermark = watermark + 1000 \
          where domain = {ORDERS} and peer_domain = {PRODUCTS} and watermark > 0"
@@ -155,6 +160,7 @@ async fn a_watermark_that_was_put_forward_is_found_as_i7() {
 
 #[tokio::test]
 async fn the_table_for_people_names_the_invariant_too() {
+    only_with!(Embedded, "it damages the file of the embedded store");
     let shop = closed_shop().await;
     let sql =
         "update products set available = available + 1 where id = (select min(id) from products)";

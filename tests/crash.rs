@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::Value;
 
-use crate::harness::{Api, Ledger, Order, PASSWORD, Rush, Shop, refused_start};
+use crate::harness::{Api, Ledger, Order, PASSWORD, Rush, Shop, only_with, refused_start};
 
 const STOCK: u64 = 1_000_000;
 
@@ -175,6 +175,7 @@ async fn a_kill_right_after_the_answer_loses_neither_order_nor_account_nor_cance
 
 #[tokio::test]
 async fn a_second_program_on_the_same_directory_refuses_and_leaves_the_first_alone() {
+    only_with!(Embedded, "it is about the data directory");
     let shop = Shop::open().await;
     let lantern = shop.admin().product("LANTERN", 10).await;
     let second = refused_start(&shop.data_dir()).await;
@@ -199,6 +200,7 @@ async fn a_second_program_on_the_same_directory_refuses_and_leaves_the_first_alo
 
 #[tokio::test]
 async fn the_signing_key_is_the_owners_alone_and_is_made_once() {
+    only_with!(Embedded, "it is about the data directory");
     let mut shop = Shop::open().await;
     let path = shop.data_dir().join("signing-key.pem");
     let key = fs::read(&path).unwrap();
@@ -221,6 +223,7 @@ async fn the_signing_key_is_the_owners_alone_and_is_made_once() {
 /// Below a regular file nobody can make a directory, not even root.
 #[tokio::test]
 async fn a_data_directory_that_cannot_be_written_stops_the_start_with_the_reason() {
+    only_with!(Embedded, "it is about the data directory");
     let home = tempfile::tempdir().unwrap();
     let file = home.path().join("file");
     fs::write(&file, "in the way").unwrap();

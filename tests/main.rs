@@ -1,5 +1,9 @@
-//! Black-box tests: each starts the real `stampede` program on a directory of its own and speaks to it the way a
-//! client would, over HTTP, signals and the command line. Nothing here knows a type of the program.
+//! Black-box tests: each starts the real `stampede` program on stores of its own and speaks to it the way a client
+//! would, over HTTP, gRPC, signals and the command line. Nothing here knows a type of the program but those generated
+//! for programs of others.
+//!
+//! The same tests run against one process, and with `STAMPEDE_TEST_DEPLOYMENT=cluster` against a gateway and two nodes
+//! on the real servers of `scripts/services up`; only then do the scenarios in `cluster/` run.
 //!
 //! The names are sentences; a file holds the sentences of one theme. What they share lives in [`harness`].
 //! Tests that need a hook inside the program (`faults.rs`) exist only with the feature `fault-injection`.
@@ -13,6 +17,7 @@
 mod audit_damage;
 mod bad_input;
 mod burst;
+mod cluster;
 mod crash;
 mod faults;
 mod harness;

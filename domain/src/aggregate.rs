@@ -14,6 +14,8 @@ pub trait Aggregate:
 {
     /// What can be asked of it, imperative.
     type Command: Clone + Debug + Send + Sync + Unpin + 'static;
+    /// What a new one is made of: all but its id, which its shard issues.
+    type Draft: Clone + Debug + Send + Sync + Unpin + 'static;
     /// What has happened to it, past tense.
     type Event: Clone + Debug + PartialEq + Into<Event> + Send + Sync + Unpin + 'static;
     /// Why a command was turned down.
@@ -21,6 +23,12 @@ pub trait Aggregate:
 
     /// The kind's name in lower case, as it is shown to operators: `order`, `product`.
     const KIND: &'static str;
+
+    /// The command that creates one under the id that its shard has issued.
+    ///
+    /// # Panics
+    /// If no shard can have issued the id: it is zero, or not below 2^53.
+    fn create(draft: Self::Draft, id: u64) -> Self::Command;
 
     /// Decides what a command brings about in this state, without changing it.
     ///
@@ -50,4 +58,13 @@ pub trait Aggregate:
             .into_iter()
             .fold(state, |state, event| Self::evolve(state, event, at))
     }
+}
+
+/// To whom a command goes.
+#[derive(Clone, Debug)]
+pub enum Addressee<A: Aggregate> {
+    /// The aggregate with this id, which exists.
+    Existing(u64, A::Command),
+    /// One that is to be created under an id that its shard issues.
+    New(A::Draft),
 }

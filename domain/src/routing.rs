@@ -78,7 +78,7 @@ impl Domain {
 }
 
 /// One shard of one domain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ShardRef {
     /// The domain.
     pub domain: Domain,

@@ -3,7 +3,8 @@
 //! A *generation* is the writer's life between two failed commits. Its shards are opened with heads that were read
 //! after the claim; every batch moves those heads on. When a commit fails, or its outcome is unknown, the generation
 //! ends: everything in flight or gathered was decided on a state that may not exist, so all of it is dropped, every
-//! shard is closed until it is claimed and opened again, and entries of the older generation are refused.
+//! shard is closed until it is claimed and opened again, and entries of the older generation are refused. A shard that is
+//! closed alone begins a new generation too, for itself: what it decided before is refused when it is opened again.
 
 use std::collections::{BTreeMap, btree_map};
 
@@ -82,7 +83,8 @@ pub struct Batch<S, P, C> {
 #[derive(Debug)]
 pub struct Writer<S, P, C> {
     generation: u64,
-    heads: BTreeMap<S, Head<S>>,
+    /// The head of each open shard, and the generation in which it was opened.
+    heads: BTreeMap<S, (u64, Head<S>)>,
     gathered: Vec<Entry<S, P, C>>,
     in_flight: bool,
 }
@@ -111,9 +113,36 @@ impl<S: Address, P, C> Writer<S, P, C> {
         self.gathered.len()
     }
 
-    /// Opens a shard with the head that was read after it was claimed.
-    pub fn open(&mut self, shard: S, head: Head<S>) {
-        self.heads.insert(shard, head);
+    /// Opens a shard with the head that was read after it was claimed, and returns the generation in which its entries
+    /// are taken.
+    pub fn open(&mut self, shard: S, head: Head<S>) -> u64 {
+        self.heads.insert(shard, (self.generation, head));
+        self.generation
+    }
+
+    /// The generation in which an open shard was opened.
+    #[must_use]
+    pub fn opened_in(&self, shard: S) -> Option<u64> {
+        self.heads.get(&shard).map(|(generation, _)| *generation)
+    }
+
+    /// The epoch of an open shard.
+    #[must_use]
+    pub fn epoch(&self, shard: S) -> Option<u64> {
+        self.heads.get(&shard).map(|(_, head)| head.epoch)
+    }
+
+    /// Closes one shard, and gives back the companions of what it had gathered. Must not be called while a transaction
+    /// is under way.
+    pub fn close(&mut self, shard: S) -> Vec<C> {
+        self.heads.remove(&shard);
+        self.generation += 1;
+        let (closed, kept) = std::mem::take(&mut self.gathered)
+            .into_iter()
+            .partition(|entry| entry.shard == shard);
+        self.gathered = kept;
+        let closed: Vec<Entry<S, P, C>> = closed;
+        closed.into_iter().map(|entry| entry.companion).collect()
     }
 
     /// Gathers an entry for the next transaction.
@@ -121,7 +150,7 @@ impl<S: Address, P, C> Writer<S, P, C> {
     /// # Errors
     /// Gives the companion back if the entry was decided in another generation or its shard is closed.
     pub fn submit(&mut self, entry: Entry<S, P, C>) -> Result<(), C> {
-        if entry.generation == self.generation && self.heads.contains_key(&entry.shard) {
+        if self.opened_in(entry.shard) == Some(entry.generation) {
             self.gathered.push(entry);
             Ok(())
         } else {
@@ -145,7 +174,7 @@ impl<S: Address, P, C> Writer<S, P, C> {
         for entry in entries {
             let changes =
                 !entry.records.is_empty() || entry.last_id.is_some() || entry.watermark.is_some();
-            if changes && let Some(head) = self.heads.get_mut(&entry.shard) {
+            if changes && let Some((_, head)) = self.heads.get_mut(&entry.shard) {
                 let commit = match commits.entry(entry.shard) {
                     btree_map::Entry::Occupied(commit) => commit.into_mut(),
                     btree_map::Entry::Vacant(vacant) => {
@@ -320,6 +349,20 @@ mod tests {
         let batch = writer.begin(10).unwrap();
         assert_eq!((batch.generation, batch.commits[0].epoch), (2, 8));
         assert_eq!(batch.commits[0].records[0].position, 1);
+    }
+
+    #[test]
+    fn a_shard_closed_alone_takes_nothing_from_its_life_before() {
+        let mut writer = opened();
+        writer.submit(entry(&writer, 'a', Some("one"), 1)).unwrap();
+        writer.submit(entry(&writer, 'b', Some("two"), 2)).unwrap();
+        let late = entry(&writer, 'a', Some("late"), 3);
+        let of_b = entry(&writer, 'b', Some("more"), 4);
+        assert_eq!(writer.close('a'), [1]);
+        assert_eq!(writer.open('a', Head::empty(8)), 2);
+        assert_eq!(writer.submit(late), Err(3));
+        writer.submit(of_b).unwrap();
+        assert_eq!(writer.begin(10).unwrap().companions, [2, 4]);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use utoipa_actix_web::AppExt;
 
 use crate::{
     dto,
-    problem::{Code, Form, PROBLEM_JSON, ProblemBody},
+    problem::{Code, Form, HttpCode, PROBLEM_JSON, ProblemBody},
     routes,
 };
 

@@ -20,10 +20,10 @@ use tracing::{error, warn};
 use crate::{
     Config, document,
     methods::Methods,
-    problem::{Code, Panicked, Problem, render},
+    problem::{Code, HttpCode, Panicked, Problem, render},
     quiet::Quiet,
     routes,
-    trace::TraceId,
+    trace::{self, TraceId},
 };
 
 /// Streams of server-sent events that are open at the same time in this process.
@@ -93,7 +93,16 @@ pub(crate) async fn edge<B: MessageBody + 'static>(
     if is_head {
         request.head_mut().method = Method::GET;
     }
-    let answer = AssertUnwindSafe(next.call(request)).catch_unwind().await;
+    let trace = trace::of_caller(request.headers());
+    let call = next.call(request);
+    let answer = match trace {
+        Some(trace) => {
+            AssertUnwindSafe(actors::trace::within(trace, call))
+                .catch_unwind()
+                .await
+        }
+        None => AssertUnwindSafe(call).catch_unwind().await,
+    };
     let Ok(answer) = answer else {
         // The request is gone with the handler. What the panic said is in the log already.
         error!("a handler panicked");

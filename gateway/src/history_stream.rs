@@ -7,7 +7,7 @@ use actix_web::{
     http::header::{self, HeaderValue},
     web::Bytes,
 };
-use actors::{Shop, orders::HistoryEntry, system::Phase};
+use actors::{Shop, orders::HistoryEntry};
 use domain::{
     OrderId,
     orders::{Order, OrderEvent},
@@ -133,7 +133,7 @@ impl HistoryStream {
         let is_quiet = self.is_settled && self.last_news.elapsed() >= SETTLED_QUIET;
         is_quiet
             || Instant::now() >= self.ends_at
-            || self.shop.system.readiness().phase == Phase::Stopping
+            || self.shop.system.is_stopping()
     }
 }
 

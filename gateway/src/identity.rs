@@ -117,9 +117,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (Some(line), None) = (lines.next(), lines.next()) else {
         return None;
     };
-    let (scheme, token) = line.to_str().ok()?.split_once(' ')?;
-    let token = token.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+    actors::edge::bearer(line.to_str().ok()?)
 }
 
 #[cfg(test)]

@@ -49,7 +49,7 @@ impl Default for Config {
         Self {
             cookie_lifetime: Duration::from_secs(30 * 24 * 3_600),
             legacy_currency: Currency::EUR,
-            body_limit_bytes: 256 * 1_024,
+            body_limit_bytes: actors::edge::REQUEST_BYTES_MAX,
             workers: 2,
             stop_limit: Duration::from_secs(30),
             clock: Clock::default(),

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use actix_web::http::header::HeaderMap;
+use storage::TraceContext;
 
 /// The header of W3C Trace Context.
 const TRACEPARENT: &str = "traceparent";
@@ -30,6 +31,15 @@ impl TraceId {
     /// A new one.
     pub(crate) fn random() -> Self {
         Self(rand::random::<u128>().max(1))
+    }
+}
+
+/// The request that the caller says it is part of, to be carried on to whatever follows from this one.
+pub(crate) fn of_caller(headers: &HeaderMap) -> Option<TraceContext> {
+    let mut sent = headers.get_all(TRACEPARENT);
+    match (sent.next(), sent.next()) {
+        (Some(value), None) => actors::trace::parse(value.to_str().ok()?),
+        _ => None,
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod common;
 mod events;
+pub mod internal;
 mod notifications;
 mod orders;
 mod parking;

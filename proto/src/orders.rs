@@ -402,7 +402,7 @@ fn quantity(pieces: u32) -> Result<Quantity, InvalidField> {
 }
 
 /// The lines of an order, as many as an order can have.
-fn lines<W, T>(lines: Vec<W>) -> Result<Vec<T>, InvalidField>
+pub(crate) fn lines<W, T>(lines: Vec<W>) -> Result<Vec<T>, InvalidField>
 where
     T: TryFrom<W, Error = InvalidField>,
 {

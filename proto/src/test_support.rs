@@ -320,7 +320,7 @@ fn rejection_reason() -> BoxedStrategy<RejectionReason> {
     .boxed()
 }
 
-fn cancelled_by() -> BoxedStrategy<CancelledBy> {
+pub(crate) fn cancelled_by() -> BoxedStrategy<CancelledBy> {
     select(vec![CancelledBy::Customer, CancelledBy::Admin]).boxed()
 }
 
@@ -356,7 +356,7 @@ fn release() -> BoxedStrategy<Release> {
         .boxed()
 }
 
-fn requested_line() -> BoxedStrategy<RequestedLine> {
+pub(crate) fn requested_line() -> BoxedStrategy<RequestedLine> {
     (product_id(), 1..=u64::from(Quantity::MAX))
         .prop_map(|(product_id, quantity)| RequestedLine {
             product_id,
@@ -365,13 +365,13 @@ fn requested_line() -> BoxedStrategy<RequestedLine> {
         .boxed()
 }
 
-fn idempotency_key() -> BoxedStrategy<IdempotencyKey> {
+pub(crate) fn idempotency_key() -> BoxedStrategy<IdempotencyKey> {
     (text(), any::<[u8; 16]>())
         .prop_map(|(key, fingerprint)| IdempotencyKey { key, fingerprint })
         .boxed()
 }
 
-fn session() -> BoxedStrategy<Session> {
+pub(crate) fn session() -> BoxedStrategy<Session> {
     (any::<u64>(), any::<[u8; 32]>(), timestamp())
         .prop_map(|(id, token_hash, expires_at)| Session {
             id,
@@ -391,7 +391,7 @@ fn stock() -> BoxedStrategy<Stock> {
         .boxed()
 }
 
-fn price() -> BoxedStrategy<Money> {
+pub(crate) fn price() -> BoxedStrategy<Money> {
     money(AMOUNT_MAX).boxed()
 }
 
@@ -411,29 +411,29 @@ fn pieces() -> BoxedStrategy<u64> {
     prop_oneof![Just(1), Just(PIECES_MAX), 1..=PIECES_MAX].boxed()
 }
 
-fn sku() -> BoxedStrategy<Sku> {
+pub(crate) fn sku() -> BoxedStrategy<Sku> {
     "[A-Za-z0-9._-]{1,64}"
         .prop_map(|sku| sku.parse().unwrap())
         .boxed()
 }
 
-fn text() -> BoxedStrategy<Arc<str>> {
+pub(crate) fn text() -> BoxedStrategy<Arc<str>> {
     ".{0,40}".prop_map(Into::into).boxed()
 }
 
-fn timestamp() -> BoxedStrategy<Timestamp> {
+pub(crate) fn timestamp() -> BoxedStrategy<Timestamp> {
     any::<i64>().prop_map(Timestamp::from_millis).boxed()
 }
 
-fn order_id() -> BoxedStrategy<OrderId> {
+pub(crate) fn order_id() -> BoxedStrategy<OrderId> {
     id().prop_map(|id| OrderId::new(id).unwrap()).boxed()
 }
 
-fn product_id() -> BoxedStrategy<ProductId> {
+pub(crate) fn product_id() -> BoxedStrategy<ProductId> {
     id().prop_map(|id| ProductId::new(id).unwrap()).boxed()
 }
 
-fn user_id() -> BoxedStrategy<UserId> {
+pub(crate) fn user_id() -> BoxedStrategy<UserId> {
     id().prop_map(|id| UserId::new(id).unwrap()).boxed()
 }
 

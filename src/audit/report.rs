@@ -2,17 +2,26 @@
 
 use std::{fmt::Write, time::Duration};
 
-use domain::invariants::{Finding, Report};
+use domain::invariants::{Finding, Invariant};
 use serde_json::{Value, json};
+use storage::LostEvent;
+
+use super::Audited;
+use crate::replay::rfc_3339;
+
+/// Lost events that the table names.
+const LOST_NAMED: usize = 5;
 
 /// The report as JSON.
-pub(super) fn json(report: &Report, elapsed: Duration) -> Value {
+pub(super) fn json(audited: &Audited, elapsed: Duration) -> Value {
+    let report = &audited.report;
     let finding = |finding: &Finding| {
         let examples = finding.examples.iter();
         let examples: Vec<&str> = examples.map(|example| example.detail.as_str()).collect();
         json!({
             "id": finding.invariant.id(),
             "statement": finding.invariant.statement(),
+            "is_checked": audited.is_checked(finding.invariant),
             "checked": finding.checked,
             "violations": finding.violations,
             "examples": examples,
@@ -24,12 +33,35 @@ pub(super) fn json(report: &Report, elapsed: Duration) -> Value {
         "invariants": invariants,
         "records": report.records,
         "orders": report.orders,
+        "lost_events": {
+            "total": audited.lost.total,
+            "events": audited.lost.examples.iter().map(lost_json).collect::<Vec<Value>>(),
+        },
         "elapsed_ms": u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
     })
 }
 
+fn lost_json(event: &LostEvent) -> Value {
+    json!({
+        "shard": event.shard.to_string(),
+        "incarnation": event.incarnation,
+        "position": event.position,
+        "type": event.event_type,
+        "aggregate_id": (event.aggregate_id > 0).then_some(event.aggregate_id),
+        "time": rfc_3339(event.time),
+    })
+}
+
+impl Audited {
+    /// Whether there is everything that this invariant speaks of.
+    fn is_checked(&self, invariant: Invariant) -> bool {
+        self.has_log || invariant != Invariant::I8
+    }
+}
+
 /// The report as a table.
-pub(super) fn table(report: &Report, elapsed: Duration) -> String {
+pub(super) fn table(audited: &Audited, elapsed: Duration) -> String {
+    let report = &audited.report;
     let statements = report
         .findings()
         .iter()
@@ -43,6 +75,15 @@ pub(super) fn table(report: &Report, elapsed: Duration) -> String {
     for finding in report.findings() {
         let (id, statement) = (finding.invariant.id(), finding.invariant.statement());
         let (checked, violations) = (finding.checked, finding.violations);
+        if !audited.is_checked(finding.invariant) {
+            let _ = writeln!(text, "{id:<4}  {statement:<width$}  {:>10}", "not checked");
+            let _ = writeln!(
+                text,
+                "{:<4}  - there is no activity log: mongodb.url is not set",
+                ""
+            );
+            continue;
+        }
         let _ = writeln!(
             text,
             "{id:<4}  {statement:<width$}  {checked:>10}  {violations:>10}"
@@ -55,10 +96,11 @@ pub(super) fn table(report: &Report, elapsed: Duration) -> String {
             let _ = writeln!(text, "{:<4}  - and {} more", "", violations - told);
         }
     }
-    let verdict = if report.is_ok() {
-        "every invariant holds"
-    } else {
-        "VIOLATED"
+    lost(audited, &mut text);
+    let verdict = match (report.is_ok(), audited.has_log) {
+        (true, true) => "every invariant holds",
+        (true, false) => "every invariant holds but I8, which was not checked",
+        (false, _) => "VIOLATED",
     };
     let (records, orders) = (report.records, report.orders);
     let _ = write!(
@@ -69,24 +111,94 @@ pub(super) fn table(report: &Report, elapsed: Duration) -> String {
     text
 }
 
+/// What a restore has made the journals forget.
+fn lost(audited: &Audited, text: &mut String) {
+    let lost = &audited.lost;
+    if lost.total == 0 {
+        return;
+    }
+    let _ = writeln!(
+        text,
+        "\n{} public events that the journal no longer has, lost by a restore; no violation",
+        lost.total
+    );
+    for event in lost.examples.iter().take(LOST_NAMED) {
+        let (shard, position, event_type) = (event.shard, event.position, &event.event_type);
+        let about = match event.aggregate_id {
+            0 => String::new(),
+            id => format!(" of {id}"),
+        };
+        let time = rfc_3339(event.time);
+        let _ = writeln!(
+            text,
+            "      - {shard} position {position}: {event_type}{about}, {time}"
+        );
+    }
+    let named = lost.examples.len().min(LOST_NAMED) as u64;
+    if lost.total > named {
+        let _ = writeln!(text, "      - and {} more", lost.total - named);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
-    use domain::{
-        Topology,
-        invariants::{Checker, Invariant},
-    };
+    use domain::{Domain, ShardRef, Timestamp, Topology, invariants::Checker};
+    use storage::LostEvents;
 
     use super::*;
 
-    fn report(violations: u32) -> Report {
+    fn report(violations: u32) -> Audited {
         let mut checker = Checker::new(Topology::uniform(1), BTreeMap::new());
         checker.count(Invariant::I4, 12);
         for number in 0..violations {
             checker.check(Invariant::I4, false, || format!("order {number} is wrong"));
         }
-        checker.finish()
+        Audited {
+            report: checker.finish(),
+            has_log: true,
+            lost: LostEvents::default(),
+        }
+    }
+
+    #[test]
+    fn what_was_not_checked_and_what_was_lost_is_told() {
+        let event = LostEvent {
+            shard: ShardRef {
+                domain: Domain::Orders,
+                shard: 3,
+            },
+            incarnation: "00aa".to_owned(),
+            position: 17,
+            aggregate_id: 99,
+            time: Timestamp::from_millis(0),
+            event_type: "order.created.v1".to_owned(),
+        };
+        let audited = Audited {
+            has_log: false,
+            lost: LostEvents {
+                total: 7,
+                examples: vec![event; 6],
+            },
+            ..report(0)
+        };
+        let text = table(&audited, Duration::ZERO);
+        for part in [
+            "not checked\n      - there is no activity log",
+            "7 public events that the journal no longer has",
+            "- orders/3 position 17: order.created.v1 of 99, 1970-01-01T00:00:00.000Z",
+            "- and 2 more",
+            "every invariant holds but I8",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        let value = json(&audited, Duration::ZERO);
+        assert_eq!(value["ok"], true);
+        assert_eq!(value["lost_events"]["total"], 7);
+        assert_eq!(value["lost_events"]["events"][5]["position"], 17);
+        assert_eq!(value["invariants"][7]["is_checked"], false);
+        assert_eq!(value["invariants"][8]["is_checked"], true);
     }
 
     #[test]

@@ -9,10 +9,8 @@ use domain::{
     orders::Order,
 };
 use storage::{
-    StorageError,
-    sqlite::{
-        NotificationColumns, OrderColumns, ProductColumns, SqliteSnapshot, StateRow, UserColumns,
-    },
+    Snapshot, StateRow, StorageError,
+    sqlite::{NotificationColumns, OrderColumns, ProductColumns, UserColumns},
 };
 
 use super::PAGE;
@@ -22,7 +20,7 @@ const KEYS_MAX: usize = 1_000;
 
 /// Reads the tables that grow with the catalogue and the customers, the keys and the parked commands.
 pub(super) async fn read(
-    store: &mut SqliteSnapshot,
+    store: &mut dyn Snapshot,
     checker: &mut Checker,
 ) -> Result<(), StorageError> {
     let read = read_products(store, checker).await;
@@ -96,7 +94,7 @@ fn unless_damaged(
 }
 
 async fn read_products(
-    store: &mut SqliteSnapshot,
+    store: &mut dyn Snapshot,
     checker: &mut Checker,
 ) -> Result<(), StorageError> {
     let mut after = 0;
@@ -113,7 +111,7 @@ async fn read_products(
     }
 }
 
-async fn read_users(store: &mut SqliteSnapshot, checker: &mut Checker) -> Result<(), StorageError> {
+async fn read_users(store: &mut dyn Snapshot, checker: &mut Checker) -> Result<(), StorageError> {
     let mut after = 0;
     loop {
         let page = store.users(after, PAGE).await?;
@@ -129,7 +127,7 @@ async fn read_users(store: &mut SqliteSnapshot, checker: &mut Checker) -> Result
 }
 
 /// Every key belongs to an aggregate that exists.
-async fn read_keys(store: &mut SqliteSnapshot, checker: &mut Checker) -> Result<(), StorageError> {
+async fn read_keys(store: &mut dyn Snapshot, checker: &mut Checker) -> Result<(), StorageError> {
     checker.count(Invariant::I10, store.key_count().await?);
     for key in store.keys_without_owner(KEYS_MAX).await? {
         checker.check(Invariant::I10, false, || {
@@ -141,7 +139,7 @@ async fn read_keys(store: &mut SqliteSnapshot, checker: &mut Checker) -> Result<
 }
 
 async fn read_parked(
-    store: &mut SqliteSnapshot,
+    store: &mut dyn Snapshot,
     checker: &mut Checker,
 ) -> Result<(), StorageError> {
     for row in store.parked().await? {

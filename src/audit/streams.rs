@@ -7,7 +7,7 @@ use domain::{
     Domain, ShardRef, Timestamp,
     invariants::{Checker, Invariant, Place},
 };
-use storage::{StorageError, StoredRecord, sqlite::SqliteSnapshot};
+use storage::{Snapshot, StorageError, StoredRecord};
 
 use super::{PAGE, rows};
 
@@ -31,12 +31,12 @@ struct Stream {
 
 /// Reads all of them.
 pub(super) async fn read(
-    store: &mut SqliteSnapshot,
+    store: &mut dyn Snapshot,
     checker: &mut Checker,
 ) -> Result<(), StorageError> {
     let mut shards: Vec<ShardRef> = store.topology().journals().collect();
     // A journal that should not be there has a head that should not be there.
-    let heads = store.heads().await?.into_iter().map(|(shard, ..)| shard);
+    let heads = store.heads().await?.into_iter().map(|(shard, _)| shard);
     shards.extend(heads.filter(|shard| shard.shard >= store.topology().shards(shard.domain)));
     let journals = shards
         .into_iter()
@@ -77,7 +77,7 @@ impl Stream {
     /// Reads a page; whether there may be more.
     async fn read_on(
         &mut self,
-        store: &mut SqliteSnapshot,
+        store: &mut dyn Snapshot,
         checker: &mut Checker,
     ) -> Result<bool, StorageError> {
         let (read, reached) = match &mut self.source {

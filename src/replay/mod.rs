@@ -8,15 +8,24 @@ mod tests;
 mod text;
 mod times;
 
-use std::{fmt, path::Path, path::PathBuf, process::ExitCode};
+pub(crate) use times::rfc_3339;
+
+use std::{fmt, process::ExitCode};
 
 use domain::{
-    Aggregate, Event, OrderId,
+    Aggregate, Domain, Event, OrderId,
     orders::{Order, OrderEvent},
 };
-use storage::{StorageError, StoredRecord, sqlite::SqliteSnapshot};
+use storage::{
+    Snapshot, StorageError, StoredRecord, postgres::PostgresSnapshot, sqlite::SqliteSnapshot,
+};
 
-use crate::output::{complain, say};
+use crate::{
+    cluster::stores::postgres_options,
+    config::Role,
+    output::{complain, say},
+    place::{Place, PlaceArgs},
+};
 
 /// The exit code for what was asked for and is not there.
 const EXIT_NOT_THERE: u8 = 1;
@@ -31,14 +40,8 @@ pub(crate) struct Args {
     /// The order's id.
     #[arg(value_name = "ID", value_parser = order_id)]
     id: OrderId,
-    /// Where the data lies.
-    #[arg(
-        long,
-        value_name = "DIR",
-        default_value = "./stampede-data",
-        env = "STAMPEDE_DATA_DIR"
-    )]
-    data_dir: PathBuf,
+    #[command(flatten)]
+    place: PlaceArgs,
     /// Show the state after the N-th event instead of the last.
     #[arg(long, value_name = "N")]
     at: Option<u64>,
@@ -49,7 +52,14 @@ pub(crate) struct Args {
 
 /// Replays the order, and prints it.
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let replayed = match replay(&args.data_dir, args.id, args.at).await {
+    let place = match args.place.place(Role::Replay) {
+        Ok(place) => place,
+        Err(error) => {
+            complain(format_args!("error: {error:#}"));
+            return Ok(ExitCode::from(EXIT_UNREADABLE));
+        }
+    };
+    let replayed = match replay(&place, args.id, args.at).await {
         Ok(replayed) => replayed,
         Err(error) => {
             complain(format_args!("error: {error}"));
@@ -96,13 +106,14 @@ enum ReplayError {
         position: String,
         why: String,
     },
-    Store(PathBuf, StorageError),
+    /// The place and what is wrong with it.
+    Store(String, StorageError),
 }
 
-async fn replay(dir: &Path, id: OrderId, at: Option<u64>) -> Result<Replayed, ReplayError> {
-    let history = history(dir, id)
+async fn replay(place: &Place, id: OrderId, at: Option<u64>) -> Result<Replayed, ReplayError> {
+    let history = history(place, id)
         .await
-        .map_err(|error| ReplayError::Store(dir.to_owned(), error))?
+        .map_err(|error| ReplayError::Store(place.to_string(), error))?
         .into_iter()
         .map(|record| read(id, record))
         .collect::<Result<Vec<Entry>, _>>()?;
@@ -136,8 +147,14 @@ async fn replay(dir: &Path, id: OrderId, at: Option<u64>) -> Result<Replayed, Re
 }
 
 /// Every record of the order.
-async fn history(dir: &Path, id: OrderId) -> Result<Vec<StoredRecord>, StorageError> {
-    let mut store = SqliteSnapshot::open(dir).await?;
+async fn history(place: &Place, id: OrderId) -> Result<Vec<StoredRecord>, StorageError> {
+    let mut store: Box<dyn Snapshot> = match place {
+        Place::Directory(dir) => Box::new(SqliteSnapshot::open(dir).await?),
+        Place::Cluster(config) => {
+            let options = postgres_options(config);
+            Box::new(PostgresSnapshot::of(options, &[Domain::Orders]).await?)
+        }
+    };
     let mut history: Vec<StoredRecord> = Vec::new();
     loop {
         let after = history.last().map_or(0, |record| record.seq);
@@ -191,9 +208,7 @@ impl fmt::Display for ReplayError {
             Self::Unreadable { id, position, why } => {
                 write!(f, "order {id} cannot be replayed: {position}: {why}")
             }
-            Self::Store(dir, error) => {
-                write!(f, "the store in {} cannot be read: {error}", dir.display())
-            }
+            Self::Store(place, error) => write!(f, "{place} cannot be read: {error}"),
         }
     }
 }

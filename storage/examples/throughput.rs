@@ -1,4 +1,7 @@
-//! The ceiling of the embedded store: `cargo run --release -p stampede-storage --example throughput -- [ORDERS]`.
+//! The ceiling of a store: `cargo run --release -p stampede-storage --example throughput -- [ORDERS] [URL]`.
+//!
+//! Without a URL the embedded store in a temporary folder; with one, PostgreSQL in that database, which is migrated and
+//! should be empty. There every domain commits a transaction of its own, as its writers do.
 //!
 //! Every batch places so many orders and confirms those of the batch before: per order three journal records, two order
 //! states, one product state, one notification. Then commits of a single record, one after the other, as when idle.
@@ -19,6 +22,7 @@ use domain::{
 use engine::{Entry, Writer};
 use storage::{
     ActivityLog, Batch, Journal, Level, NewActivity, NewRecord, RowWrites,
+    postgres::{PostgresOptions, PostgresStore, migrate},
     sqlite::{OpenMode, SqliteActivityLog, SqliteStore},
 };
 
@@ -162,21 +166,67 @@ fn notification(order: OrderId, nth: u64, user: u64) -> Notification {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    let orders: u64 = std::env::args()
-        .nth(1)
-        .map_or(200_000, |arg| arg.parse().unwrap());
-    let dir = tempfile::tempdir_in("target").unwrap();
-    let topology = Topology::uniform(SHARDS);
-    let store = SqliteStore::open(dir.path(), &topology, OpenMode::CreateIfMissing)
-        .await
-        .unwrap();
+    let mut args = std::env::args().skip(1);
+    let orders: u64 = args.next().map_or(200_000, |arg| arg.parse().unwrap());
+    if let Some(url) = args.next() {
+        let options = PostgresOptions::new(url);
+        migrate(&options, &Topology::uniform(SHARDS), String::new)
+            .await
+            .unwrap();
+        let store = PostgresStore::open(options).await.unwrap();
+        journal(&store, orders, true).await;
+        store.close().await;
+    } else {
+        let dir = tempfile::tempdir_in("target").unwrap();
+        let topology = Topology::uniform(SHARDS);
+        let store = SqliteStore::open(dir.path(), &topology, OpenMode::CreateIfMissing)
+            .await
+            .unwrap();
+        journal(&store, orders, false).await;
+        store.close().await.unwrap();
+        activity(dir.path()).await;
+    }
+}
+
+/// Commits the batch, or the parts of its domains side by side.
+async fn commit(store: &impl Journal, batch: Batch, by_domain: bool) {
+    if !by_domain {
+        return store.commit(&batch).await.unwrap();
+    }
+    let part = |domain| {
+        let commits = batch.commits.iter();
+        let mut part = Batch {
+            commits: commits
+                .filter(|commit| commit.shard.domain == domain)
+                .cloned()
+                .collect(),
+            rows: RowWrites::default(),
+        };
+        match domain {
+            Domain::Orders => part.rows.orders.clone_from(&batch.rows.orders),
+            Domain::Products => part.rows.products.clone_from(&batch.rows.products),
+            _ => {
+                part.rows
+                    .notifications
+                    .clone_from(&batch.rows.notifications);
+            }
+        }
+        part
+    };
+    let parts = [Domain::Orders, Domain::Products, Domain::Notifications].map(part);
+    let [a, b, c] = &parts;
+    let done = tokio::join!(store.commit(a), store.commit(b), store.commit(c));
+    assert!(done.0.is_ok() && done.1.is_ok() && done.2.is_ok());
+}
+
+async fn journal(store: &impl Journal, orders: u64, by_domain: bool) {
     let mut load = Load {
         writer: Writer::default(),
         last: [None; SHARDS as usize],
         placed: 0,
         open: Vec::new(),
     };
-    for shard in topology.journals() {
+    for shard in Topology::uniform(SHARDS).journals() {
         load.writer
             .open(shard, store.claim(shard, "throughput", None).await.unwrap());
     }
@@ -185,12 +235,12 @@ async fn main() {
     while load.placed < orders {
         let batch = load.batch(BATCH);
         let begun = Instant::now();
-        store.commit(&batch).await.unwrap();
+        commit(store, batch, by_domain).await;
         let took = begun.elapsed();
         busy += took;
         times.push(took);
         let batches = u32::try_from(times.len()).unwrap();
-        if batches.is_multiple_of(100) {
+        if batches.is_multiple_of(100) || load.placed >= orders {
             println!(
                 "{:>9} orders: {:>6.0} orders/s, {:>7.0} rows/s",
                 load.placed,
@@ -206,7 +256,7 @@ async fn main() {
     for _ in 0..2_000 {
         let batch = load.batch(1);
         let begun = Instant::now();
-        store.commit(&batch).await.unwrap();
+        commit(store, batch, by_domain).await;
         times.push(begun.elapsed());
     }
     show("one order placed, one confirmed", &mut times);
@@ -224,8 +274,6 @@ async fn main() {
         times.push(begun.elapsed());
     }
     show("one reservation", &mut times);
-    store.close().await.unwrap();
-    activity(dir.path()).await;
 }
 
 /// Three entries for each order, in batches.

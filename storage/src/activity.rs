@@ -114,3 +114,32 @@ pub trait ActivityLog: Send + Sync + 'static {
     /// A list of entries.
     async fn search(&self, query: &ActivityQuery) -> Result<Page<ActivityEntry>, StorageError>;
 }
+
+/// The activity log of a process that has none: it neither keeps nor shows anything, and says so.
+#[derive(Clone, Copy, Debug)]
+pub struct NoActivityLog;
+
+impl NoActivityLog {
+    fn refusal() -> StorageError {
+        StorageError::Unavailable("this process is not configured for the activity log".to_owned())
+    }
+}
+
+#[async_trait]
+impl ActivityLog for NoActivityLog {
+    async fn watermarks(&self) -> Result<Vec<(ShardRef, u64)>, StorageError> {
+        Err(Self::refusal())
+    }
+
+    async fn append(
+        &self,
+        _entries: &[NewActivity],
+        _watermarks: &[(ShardRef, u64)],
+    ) -> Result<(), StorageError> {
+        Err(Self::refusal())
+    }
+
+    async fn search(&self, _query: &ActivityQuery) -> Result<Page<ActivityEntry>, StorageError> {
+        Err(Self::refusal())
+    }
+}

@@ -8,15 +8,22 @@
 //! Each port has one contract suite that every store behind it passes. Knows SQL, never actors.
 
 pub mod activity;
+mod columns;
 pub mod directory;
 pub mod encoding;
 pub mod error;
 pub mod incarnation;
 pub mod journal;
+mod kept;
+mod links;
+pub mod mongo;
+pub mod postgres;
+pub mod snapshot;
 pub mod sqlite;
+mod topology;
 pub mod views;
 
-pub use activity::{ActivityEntry, ActivityLog, ActivityQuery, Level, NewActivity};
+pub use activity::{ActivityEntry, ActivityLog, ActivityQuery, Level, NewActivity, NoActivityLog};
 pub use directory::{Directory, DirectoryView, NodeEntry, NodeRecord, OwnerEntry, Published};
 pub use error::StorageError;
 pub use incarnation::Incarnations;
@@ -24,4 +31,5 @@ pub use journal::{
     Batch, Journal, Key, KeyOwner, KeyRecord, NewRecord, ParkedRow, RowWrites, StoredRecord,
     TraceContext,
 };
+pub use snapshot::{LogSnapshot, LostEvent, LostEvents, Snapshot, StateRow};
 pub use views::{Credentials, OrderQuery, Page, ProductQuery, Unsettled, Views};

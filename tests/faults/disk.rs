@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use crate::harness::{Api, Order, SOON, Setup, Shop, eventually};
+use crate::harness::{Api, Order, SOON, Setup, Shop, eventually, only_with};
 #[cfg(feature = "fault-injection")]
 use crate::harness::{Fault, Rush};
 
@@ -143,6 +143,7 @@ async fn a_disk_that_fills_up_and_empties_under_load_loses_and_doubles_nothing()
 /// No hook: a file system of sixteen megabytes, and a ballast file that takes all that the store has not.
 #[tokio::test]
 async fn a_really_full_disk_puts_orders_off_and_room_on_it_lets_service_resume() {
+    only_with!(Embedded, "it fills the disk of the embedded store");
     let mount_point = tempfile::tempdir().unwrap();
     let Some(disk) = SmallDisk::mount(mount_point.path()) else {
         return;

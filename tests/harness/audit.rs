@@ -1,6 +1,6 @@
 //! The auditor: `stampede audit --json`, run as an operator would, beside a live shop or on a store at rest.
 
-use std::path::Path;
+use std::ffi::{OsStr, OsString};
 
 use serde_json::Value;
 
@@ -14,15 +14,10 @@ pub(crate) struct AuditReport {
     report: Value,
 }
 
-/// Audits the store in a directory.
-pub(crate) async fn audit(data_dir: &Path) -> AuditReport {
-    let outcome = stampede([
-        "audit".as_ref(),
-        "--data-dir".as_ref(),
-        data_dir.as_os_str(),
-        "--json".as_ref(),
-    ])
-    .await;
+/// Audits the store that these flags tell: `--data-dir DIR` or `--config FILE`.
+pub(crate) async fn audit(store: &[OsString; 2]) -> AuditReport {
+    let arguments = ["audit", "--json"].map(OsStr::new).into_iter();
+    let outcome = stampede(arguments.chain(store.iter().map(OsString::as_os_str))).await;
     let report = serde_json::from_str(&outcome.stdout)
         .unwrap_or_else(|error| panic!("{error}: {outcome:?}"));
     AuditReport {
@@ -66,6 +61,11 @@ impl AuditReport {
         entry.unwrap_or_else(|| panic!("{invariant} is missing: {:#}", self.report))["checked"]
             .as_u64()
             .unwrap()
+    }
+
+    /// Whether a word occurs anywhere in the report.
+    pub(crate) fn tells(&self, word: &str) -> bool {
+        self.report.to_string().contains(word)
     }
 
     /// The ids of the violated invariants; each must come with an example.

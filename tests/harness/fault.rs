@@ -43,7 +43,12 @@ impl Fault {
         Self(json!({"kind": "disk_full"}))
     }
 
-    /// The in-process feed loses, doubles and reorders messages, each with this probability.
+    /// The feed publishes everything twice.
+    pub(crate) fn doubled_feed() -> Self {
+        Self(json!({"kind": "feed", "drop": 0.0, "double": 1.0, "reorder": 0.0}))
+    }
+
+    /// The feed loses, doubles and reorders messages, each with this probability.
     pub(crate) fn unreliable_feed(probability: f64) -> Self {
         Self(
             json!({"kind": "feed", "drop": probability, "double": probability, "reorder": probability}),

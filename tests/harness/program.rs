@@ -1,14 +1,21 @@
 //! Running the `stampede` binary for a command that ends by itself.
 
-use std::ffi::OsStr;
+use std::env;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::process::Command;
 
-/// The binary under test.
-pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_stampede");
+/// The binary under test: that of this build, or the one that `STAMPEDE_TEST_BINARY` names.
+pub(crate) fn binary() -> OsString {
+    let built = || env!("CARGO_BIN_EXE_stampede").into();
+    env::var_os("STAMPEDE_TEST_BINARY").unwrap_or_else(built)
+}
+
+/// What the line begins with that says where the shop is found.
+pub(crate) const READY_LINE: &str = "Stampede is ready: ";
 
 /// Longer than any command that ends by itself needs.
 const COMMAND_TIME_MAX: Duration = Duration::from_secs(120);
@@ -33,7 +40,7 @@ impl Outcome {
 
 /// Runs `stampede` with these arguments to its end, and fails when it has to be stopped or panics.
 pub(crate) async fn stampede<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Outcome {
-    let child = Command::new(BINARY)
+    let child = Command::new(binary())
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

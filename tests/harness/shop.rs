@@ -1,49 +1,55 @@
-//! The running program.
+//! The running program: one process or many, as [`deployment`](super::deployment) says.
 
 use std::cell::Cell;
-use std::fs::{self, File};
+use std::ffi::OsString;
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::program::BINARY;
-use super::{Api, AuditReport, audit, eventually};
+use super::process::Process;
+use super::program::READY_LINE;
+use super::{Api, AuditReport, Cluster, ClusterSetup, Deployment, audit, deployment};
 
 /// The admin's password in every shop that a test opens.
 pub(crate) const ADMIN_PASSWORD: &str = "the admin of every test shop 7";
 
-const READY_LINE: &str = "Stampede is ready: ";
-const START_TIME_MAX: Duration = Duration::from_secs(30);
-/// Promised in section 5.1 of the design, and the one figure that is not stretched.
-const DRAIN_TIME_MAX: Duration = Duration::from_secs(30);
-/// As much of the log as a failed test shows.
-const LOG_LINES_SHOWN: usize = 40;
+/// The nodes of a shop of many processes. Each hosts shards of every domain.
+const NODES: [&str; 2] = ["a", "b"];
 
 /// How a shop is opened. The default is an empty one with a known admin password.
 #[derive(Debug, Default)]
 pub(crate) struct Setup {
-    /// With the demo catalogue.
+    /// With the demo catalogue; of the embedded store only.
     pub(crate) demo: bool,
     /// Let the program make up the admin's password; then nobody is logged in as admin.
     pub(crate) generated_password: bool,
-    /// Keep the store here instead of in the test's own directory.
+    /// Keep the embedded store here instead of in the test's own directory.
     pub(crate) data_dir: Option<PathBuf>,
 }
 
-/// One `stampede up`, its directory and its log. Dropping it kills the process and fails the test if the program
-/// panicked without the test having announced it.
+/// A shop, its directory and its logs. Dropping it kills its processes and fails the test if one panicked without the
+/// test having announced it.
 pub(crate) struct Shop {
-    home: TempDir,
-    setup: Setup,
-    child: Option<Child>,
-    starts: u32,
-    address: Arc<Mutex<String>>,
+    deployed: Deployed,
+    data_dir: PathBuf,
     visitor: Api,
     admin: Option<Api>,
+}
+
+/// What runs.
+enum Deployed {
+    Embedded(Embedded),
+    Cluster(Box<Cluster>),
+}
+
+/// One `stampede up`.
+struct Embedded {
+    process: Process,
+    address: Arc<Mutex<String>>,
     panics_expected: Cell<bool>,
+    home: TempDir,
 }
 
 impl Shop {
@@ -52,26 +58,71 @@ impl Shop {
         Self::open_with(Setup::default()).await
     }
 
-    /// Opens a shop on a fresh directory and logs the admin in.
+    /// Opens a shop on fresh stores and logs the admin in.
     pub(crate) async fn open_with(setup: Setup) -> Self {
-        let address = Arc::new(Mutex::new(String::new()));
-        let visitor = Api::visitor(Arc::clone(&address));
-        let home = TempDir::new().unwrap();
-        let mut shop = Self {
-            home,
-            setup,
-            child: None,
-            starts: 0,
-            address,
-            visitor,
-            admin: None,
-            panics_expected: Cell::new(false),
+        let mut shop = match deployment() {
+            Deployment::Embedded => Self::embedded(&setup).await,
+            Deployment::Cluster => Self::cluster(&setup).await,
         };
-        shop.start().await;
-        if !shop.setup.generated_password {
+        if !setup.generated_password {
             shop.admin = Some(shop.visitor.logged_in("admin", ADMIN_PASSWORD).await);
         }
         shop
+    }
+
+    async fn embedded(setup: &Setup) -> Self {
+        let home = TempDir::new().unwrap();
+        let data_dir = setup
+            .data_dir
+            .clone()
+            .unwrap_or_else(|| home.path().join("data"));
+        let mut arguments: Vec<OsString> = vec!["up".into(), "--data-dir".into()];
+        arguments.push(data_dir.clone().into());
+        arguments.extend(["--http", "127.0.0.1:0"].map(Into::into));
+        if !setup.demo {
+            arguments.push("--no-demo".into());
+        }
+        let mut process = Process::new(home.path(), "up", arguments);
+        if !setup.generated_password {
+            process.set_environment(with_the_admins_password());
+        }
+        let mut embedded = Embedded {
+            process,
+            address: Arc::default(),
+            panics_expected: Cell::new(false),
+            home,
+        };
+        embedded.start().await;
+        let visitor = Api::visitor(Arc::clone(&embedded.address));
+        Self {
+            deployed: Deployed::Embedded(embedded),
+            data_dir,
+            visitor,
+            admin: None,
+        }
+    }
+
+    async fn cluster(setup: &Setup) -> Self {
+        assert!(
+            !setup.demo && setup.data_dir.is_none(),
+            "a cluster has neither"
+        );
+        let cluster = Cluster::open(ClusterSetup {
+            generated_password: setup.generated_password,
+            ..ClusterSetup::of(&NODES)
+        })
+        .await;
+        let data_dir = cluster.home().join("data");
+        fs::create_dir(&data_dir).unwrap();
+        // Where the embedded store has it, for tests that sign tokens of their own.
+        let key = cluster.signing_key_pem().await;
+        fs::write(data_dir.join("signing-key.pem"), key).unwrap();
+        Self {
+            visitor: cluster.visitor(),
+            deployed: Deployed::Cluster(Box::new(cluster)),
+            data_dir,
+            admin: None,
+        }
     }
 
     // People.
@@ -104,32 +155,46 @@ impl Shop {
 
     // Places.
 
-    /// Where the store is.
+    /// Where the embedded store is. Of a cluster, a directory with the key that signs its tokens.
     pub(crate) fn data_dir(&self) -> PathBuf {
-        self.setup
-            .data_dir
-            .clone()
-            .unwrap_or_else(|| self.home.path().join("data"))
+        self.data_dir.clone()
+    }
+
+    /// The flags by which a command finds the stores.
+    pub(crate) fn store(&self) -> [OsString; 2] {
+        match &self.deployed {
+            Deployed::Embedded(_) => ["--data-dir".into(), self.data_dir().into()],
+            Deployed::Cluster(cluster) => cluster.store(),
+        }
     }
 
     /// A directory of this test beside the store.
     pub(crate) fn home(&self) -> &Path {
-        self.home.path()
+        match &self.deployed {
+            Deployed::Embedded(embedded) => embedded.home.path(),
+            Deployed::Cluster(cluster) => cluster.home(),
+        }
     }
 
     /// What the program printed since its latest start.
     pub(crate) fn stdout(&self) -> String {
-        fs::read_to_string(self.stdout_path()).unwrap_or_default()
+        match &self.deployed {
+            Deployed::Embedded(embedded) => embedded.process.stdout(),
+            Deployed::Cluster(cluster) => cluster.stdout(),
+        }
     }
 
     /// What the program logged since the first start.
     pub(crate) fn stderr(&self) -> String {
-        fs::read_to_string(self.stderr_path()).unwrap_or_default()
+        match &self.deployed {
+            Deployed::Embedded(embedded) => embedded.process.stderr(),
+            Deployed::Cluster(cluster) => cluster.stderr(),
+        }
     }
 
     /// Audits the store and fails unless every invariant holds. The shop may be open or closed.
     pub(crate) async fn audit(&self) -> AuditReport {
-        let report = audit(&self.data_dir()).await;
+        let report = audit(&self.store()).await;
         report.expect_clean();
         report
     }
@@ -137,117 +202,57 @@ impl Shop {
     /// From now on a panic in the program's log does not fail the test.
     #[cfg(feature = "fault-injection")]
     pub(crate) fn expect_panics(&self) {
-        self.panics_expected.set(true);
+        match &self.deployed {
+            Deployed::Embedded(embedded) => embedded.panics_expected.set(true),
+            Deployed::Cluster(cluster) => cluster.expect_panics(),
+        }
     }
 
     // Life and death.
 
-    /// Kills the program without a warning (SIGKILL).
+    /// Kills the program without a warning (SIGKILL): all of its processes.
     pub(crate) fn kill_nine(&mut self) {
-        let mut child = self.child.take().expect("the shop is open");
-        child.kill().unwrap();
-        child.wait().unwrap();
+        match &mut self.deployed {
+            Deployed::Embedded(embedded) => embedded.process.kill_nine(),
+            Deployed::Cluster(cluster) => cluster.kill_nine(),
+        }
     }
 
-    /// Asks the program to stop (SIGTERM), and fails unless it drains in time and exits 0.
+    /// Asks the program to stop (SIGTERM), all processes at once, and fails unless it drains in time and exits 0.
     pub(crate) async fn terminate(&mut self) {
-        let mut child = self.child.take().expect("the shop is open");
-        let sent = Command::new("kill")
-            .args(["-TERM", &child.id().to_string()])
-            .status()
-            .unwrap();
-        assert!(sent.success(), "SIGTERM was not sent");
-        let status = eventually(DRAIN_TIME_MAX, "the program drains and exits", async || {
-            child.try_wait().unwrap()
-        });
-        assert_eq!(status.await.code(), Some(0), "{}", self.log_end());
+        match &mut self.deployed {
+            Deployed::Embedded(embedded) => embedded.process.terminate().await,
+            Deployed::Cluster(cluster) => cluster.terminate().await,
+        }
     }
 
     /// Opens the shop again on its store, after it was killed or has ended.
     pub(crate) async fn restart(&mut self) {
-        assert!(self.child.is_none(), "the shop is still open");
-        self.start().await;
-    }
-
-    async fn start(&mut self) {
-        self.starts += 1;
-        self.child = Some(self.spawn());
-        let address = eventually(
-            START_TIME_MAX,
-            "the program says that it is ready",
-            async || {
-                if let Some(status) = self.exit_status() {
-                    panic!(
-                        "the program ended with {status} instead of starting:\n{}",
-                        self.log_end()
-                    );
-                }
-                ready_address(&self.stdout())
-            },
-        );
-        let address = address.await;
-        *self.address.lock().unwrap() = address;
-    }
-
-    fn spawn(&self) -> Child {
-        let mut command = Command::new(BINARY);
-        command
-            .arg("up")
-            .arg("--data-dir")
-            .arg(self.data_dir())
-            .args(["--http", "127.0.0.1:0"]);
-        if !self.setup.demo {
-            command.arg("--no-demo");
+        match &mut self.deployed {
+            Deployed::Embedded(embedded) => embedded.start().await,
+            Deployed::Cluster(cluster) => cluster.start().await,
         }
-        if !self.setup.generated_password {
-            command.env("STAMPEDE_ADMIN_PASSWORD", ADMIN_PASSWORD);
-        }
-        let log = File::options()
-            .create(true)
-            .append(true)
-            .open(self.stderr_path())
-            .unwrap();
-        command
-            .stdin(Stdio::null())
-            .stdout(File::create(self.stdout_path()).unwrap())
-            .stderr(log)
-            .spawn()
-            .unwrap()
-    }
-
-    fn exit_status(&mut self) -> Option<ExitStatus> {
-        self.child
-            .as_mut()
-            .and_then(|child| child.try_wait().unwrap())
-    }
-
-    fn stdout_path(&self) -> PathBuf {
-        self.home.path().join(format!("stdout-{}.log", self.starts))
-    }
-
-    fn stderr_path(&self) -> PathBuf {
-        self.home.path().join("stderr.log")
-    }
-
-    fn log_end(&self) -> String {
-        let log = self.stderr();
-        let lines: Vec<&str> = log.lines().collect();
-        lines[lines.len().saturating_sub(LOG_LINES_SHOWN)..].join("\n")
     }
 }
 
-impl Drop for Shop {
+impl Embedded {
+    async fn start(&mut self) {
+        self.process.spawn();
+        let address = self.process.says(READY_LINE).await;
+        *self.address.lock().unwrap() = address.trim_end_matches('/').to_owned();
+    }
+}
+
+impl Drop for Embedded {
     fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            // Both fail only for a process that has already ended and been waited for.
-            let _ = child.kill();
-            let _ = child.wait();
+        if self.process.is_running() {
+            self.process.kill_nine();
         }
         if std::thread::panicking() {
-            eprintln!("the end of the program's log:\n{}", self.log_end());
+            eprintln!("the end of the program's log:\n{}", self.process.log_end());
             return;
         }
-        let log = self.stderr();
+        let log = self.process.stderr();
         let panic = log.lines().find(|line| line.contains("panicked at"));
         assert!(
             panic.is_none() || self.panics_expected.get(),
@@ -256,14 +261,7 @@ impl Drop for Shop {
     }
 }
 
-/// The address in the line that says that the program is ready, once that line is complete.
-fn ready_address(stdout: &str) -> Option<String> {
-    let complete = stdout
-        .split_inclusive('\n')
-        .filter(|line| line.ends_with('\n'));
-    let address = complete
-        .filter_map(|line| line.split_once(READY_LINE))
-        .map(|(_, address)| address.trim())
-        .next()?;
-    Some(address.trim_end_matches('/').to_owned())
+/// The environment of a process whose first start knows the admin's password.
+pub(super) fn with_the_admins_password() -> Vec<(String, String)> {
+    vec![("STAMPEDE_ADMIN_PASSWORD".into(), ADMIN_PASSWORD.into())]
 }

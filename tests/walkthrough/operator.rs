@@ -1,7 +1,7 @@
 //! What an operator does: start, look at its health, load the demo, read one order's history.
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 
 use crate::harness::{ADMIN_PASSWORD, Order, Outcome, Setup, Shop, stampede};
@@ -121,14 +121,9 @@ async fn replay_tells_the_history_of_one_order_beside_the_running_shop_and_after
 }
 
 async fn replay(shop: &Shop, order_id: u64, options: &[&str]) -> Outcome {
-    let (order_id, data_dir) = (order_id.to_string(), shop.data_dir());
-    let command = ["replay", "order", &order_id, "--data-dir"].map(OsStr::new);
+    let (order_id, store) = (order_id.to_string(), shop.store());
+    let command = ["replay", "order", &order_id].map(OsStr::new);
+    let store = store.iter().map(OsString::as_os_str);
     let options = options.iter().map(OsStr::new);
-    stampede(
-        command
-            .into_iter()
-            .chain([data_dir.as_os_str()])
-            .chain(options),
-    )
-    .await
+    stampede(command.into_iter().chain(store).chain(options)).await
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Api, Order, Setup, Shop};
+use crate::harness::{Answer, Api, Order, Setup, Shop, only_with};
 
 #[tokio::test]
 async fn a_product_is_created_found_and_changed_only_as_asked() {
@@ -198,6 +198,7 @@ fn ids(page: &Value) -> Vec<u64> {
 
 #[tokio::test]
 async fn the_first_start_brings_a_demo_catalogue_that_can_be_ordered_and_no_later_one_repeats_it() {
+    only_with!(Embedded, "`up` alone brings a catalogue");
     let mut shop = Shop::open_with(Setup {
         demo: true,
         ..Setup::default()

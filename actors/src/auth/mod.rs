@@ -1,6 +1,7 @@
 //! Accounts, passwords and tokens: one actor per user.
 
 mod actor;
+pub(crate) mod grpc;
 mod passwords;
 mod refresh;
 mod service;

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use domain::{
     Topology, UserId,
-    users::{Role, Session, User, UserCommand, UserRejection, Username},
+    users::{Role, Session, User, UserCommand, UserDraft, UserRejection, Username},
 };
 use storage::{Credentials, Views};
 
@@ -19,7 +19,7 @@ use crate::{
     error::storage,
     runtime::{
         Clock,
-        messages::{ExecuteError, Executed, KeyClaim, Row},
+        messages::{ExecuteError, Executed, KeyClaim},
         shards::{Request, Shards, shard_of_name},
     },
 };
@@ -108,8 +108,7 @@ impl Auth {
         }
         let password_hash = self.passwords.hash(password).await?;
         let shard = shard_of_name(&name, self.topology.auth);
-        let mut request = Request::new(move |id| UserCommand::RegisterUser {
-            user_id: user_id(id),
+        let mut request = Request::new(UserDraft {
             username,
             email,
             role,
@@ -119,12 +118,7 @@ impl Auth {
             fingerprint: [0; 16],
             lifetime: None,
         });
-        request.row = Some(Box::new(move |id| {
-            Row::Credentials(Credentials {
-                user_id: user_id(id),
-                password_hash,
-            })
-        }));
+        request.credentials = Some(password_hash);
         match self.shards.execute(shard, request).await? {
             Executed::Done(user) => Ok(user),
             Executed::KeyTaken { .. } => Err(AuthError::UsernameTaken),
@@ -274,8 +268,4 @@ impl Auth {
             refresh_token: refresh.text(),
         })
     }
-}
-
-fn user_id(id: u64) -> UserId {
-    UserId::new(id).expect("a shard issues ids above zero, and 2^53 of them are never issued")
 }

@@ -7,7 +7,7 @@
 //! It is never ahead of the journals, because only committed records are delivered. If it is, somebody has put back an
 //! earlier backup of the journals without it: it would leave out whatever is recorded next, so the process ends.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::{BTreeMap, BTreeSet}, sync::Arc, time::Duration};
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use domain::ShardRef;
@@ -38,6 +38,10 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 pub struct LogActor {
     env: Env,
     log: Arc<dyn ActivityLog>,
+    /// The shards whose records it writes.
+    sources: BTreeSet<ShardRef>,
+    /// What to do about a log that is ahead of a journal.
+    if_ahead: &'static str,
     inlets: BTreeMap<ShardRef, Inlet>,
     pending: Vec<NewActivity>,
     /// Sources with a record that cannot be decoded, and its position. They are tried again with every look.
@@ -49,18 +53,32 @@ pub struct LogActor {
     flushed: Option<oneshot::Sender<()>>,
 }
 
+/// Tells the log whose records to write from now on. Two nodes may have the same source for a while: each entry is
+/// written once all the same.
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+pub struct SetSources(pub BTreeSet<ShardRef>);
+
 /// Asks the log to write what it has, and to say when that is done.
 #[derive(actix::Message)]
 #[rtype(result = "()")]
 pub struct Flush(pub oneshot::Sender<()>);
 
 impl LogActor {
-    /// A log actor over this store.
+    /// A log actor over this store, for these sources. `if_ahead` says what to do if the log is found to be ahead of a
+    /// journal.
     #[must_use]
-    pub fn new(env: Env, log: Arc<dyn ActivityLog>) -> Self {
+    pub fn new(
+        env: Env,
+        log: Arc<dyn ActivityLog>,
+        sources: BTreeSet<ShardRef>,
+        if_ahead: &'static str,
+    ) -> Self {
         Self {
             env,
             log,
+            sources,
+            if_ahead,
             inlets: BTreeMap::new(),
             pending: Vec::new(),
             held: BTreeMap::new(),
@@ -79,7 +97,7 @@ impl LogActor {
         self.pending.clear();
         let incarnation = self.incarnation;
         let (log, journal) = (self.log.clone(), self.env.journal.clone());
-        let sources: Vec<ShardRef> = self.env.topology.journals().collect();
+        let sources: Vec<ShardRef> = self.sources.iter().copied().collect();
         let reading = async move {
             let watermarks = log.watermarks().await?;
             Ok((watermarks, last_positions(&*journal, &sources).await?))
@@ -111,14 +129,14 @@ impl LogActor {
     ) {
         let watermarks: BTreeMap<ShardRef, u64> = watermarks.iter().copied().collect();
         self.inlets.clear();
-        for source in self.env.topology.journals() {
+        for &source in &self.sources {
             let watermark = watermarks.get(&source).copied().unwrap_or(0);
             let last_position = last_positions.get(&source).copied().unwrap_or(0);
             if watermark > last_position {
                 (self.env.on_fatal)(format!(
                     "the activity log is ahead of the journal of {source}: it has been written up to position \
-                     {watermark}, and the journal ends at {last_position}; put back a backup of both files, or move \
-                     the activity log away and it is written anew"
+                     {watermark}, and the journal ends at {last_position}; {}",
+                    self.if_ahead
                 ));
                 return;
             }
@@ -268,6 +286,7 @@ impl LogActor {
                 aggregate_id: stored.aggregate_id,
                 time: stored.time,
                 event: Arc::new(event),
+                trace: stored.trace,
             });
             if !has_room {
                 return false;
@@ -346,10 +365,25 @@ impl Handler<Deliver> for LogActor {
         for record in &delivery.records {
             self.offer(record);
         }
+        if let Some(inlet) = self.inlets.get_mut(&delivery.source) {
+            inlet.announce(delivery.announced);
+        }
         if !self.held.contains_key(&delivery.source) {
             self.heal(delivery.source, ctx);
         }
         self.write(ctx);
+    }
+}
+
+impl Handler<SetSources> for LogActor {
+    type Result = ();
+
+    fn handle(&mut self, SetSources(sources): SetSources, ctx: &mut Self::Context) {
+        if self.sources != sources {
+            self.sources = sources;
+            self.held.clear();
+            self.load(ctx);
+        }
     }
 }
 

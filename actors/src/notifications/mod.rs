@@ -1,6 +1,7 @@
 //! Notifications: one actor per notification.
 
 mod actor;
+pub(crate) mod grpc;
 mod service;
 mod templates;
 

@@ -8,7 +8,7 @@ use std::{
 use domain::{
     Event, OrderId, Timestamp, Topology, UserId,
     orders::{
-        CancelledBy, IdempotencyKey, Order, OrderCommand, OrderEvent, OrderRejection, OrderStatus,
+        CancelledBy, IdempotencyKey, Order, OrderCommand, OrderDraft, OrderEvent, OrderRejection, OrderStatus,
         RequestedLine,
     },
 };
@@ -172,8 +172,7 @@ impl Orders {
             lifetime: Some(KEY_LIFETIME),
         });
         let deadline = self.clock.now().plus(RESERVATION_DEADLINE);
-        let mut request = Request::new(move |id| OrderCommand::CreateOrder {
-            order_id: OrderId::new(id).expect("a shard issues ids above zero and below 2^53"),
+        let mut request = Request::new(OrderDraft {
             user_id,
             lines,
             deadline,

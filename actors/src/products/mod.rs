@@ -1,6 +1,7 @@
 //! The catalogue: one actor per product.
 
 mod actor;
+pub(crate) mod grpc;
 mod service;
 
 pub use actor::ProductHost;

@@ -9,7 +9,7 @@ use std::{
 use domain::{
     Money, ProductId, Sku, Topology, UserId,
     orders::IdempotencyKey,
-    products::{Product, ProductCommand, ProductRejection},
+    products::{Product, ProductCommand, ProductDraft, ProductRejection},
 };
 use storage::{Page, ProductQuery, Views};
 
@@ -136,9 +136,7 @@ impl Products {
     pub async fn create(&self, product: NewProduct) -> Result<Product, ProductsError> {
         let sku = product.sku.to_string();
         let shard = shard_of_name(&sku, self.topology.products);
-        let mut request = Request::new(move |id| ProductCommand::CreateProduct {
-            product_id: ProductId::new(id)
-                .expect("a shard issues ids above zero, and 2^53 of them are never issued"),
+        let mut request = Request::new(ProductDraft {
             sku: product.sku,
             name: product.name,
             description: product.description,

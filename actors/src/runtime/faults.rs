@@ -9,8 +9,6 @@ pub use disarmed::Faults;
 mod disarmed {
     use std::fmt::Debug;
 
-    use crate::runtime::messages::Record;
-
     /// No faults.
     #[derive(Clone, Debug, Default)]
     pub struct Faults(());
@@ -23,8 +21,15 @@ mod disarmed {
         /// Leaves the records as they are.
         #[inline]
         #[must_use]
-        pub fn on_feed(&self, records: Vec<Record>) -> Vec<Record> {
+        pub fn on_feed<T: Clone>(&self, records: Vec<T>) -> Vec<T> {
             records
+        }
+
+        /// Leaves the messages as they are.
+        #[inline]
+        #[must_use]
+        pub fn on_public_topic<T: Clone>(&self, messages: Vec<T>) -> Vec<T> {
+            messages
         }
     }
 }
@@ -41,7 +46,7 @@ mod armed {
 
     use rand::{RngExt, SeedableRng, rngs::StdRng};
 
-    use crate::{runtime::messages::Record, system::Fault};
+    use crate::system::Fault;
 
     /// The faults that are in force.
     #[derive(Clone, Default)]
@@ -138,7 +143,17 @@ mod armed {
 
         /// Loses, doubles and holds back records.
         #[must_use]
-        pub fn on_feed(&self, records: Vec<Record>) -> Vec<Record> {
+        pub fn on_feed<T: Clone>(&self, records: Vec<T>) -> Vec<T> {
+            self.disturb(records, true)
+        }
+
+        /// Doubles and holds back messages of a public topic, which programs of others read: none is lost.
+        #[must_use]
+        pub fn on_public_topic<T: Clone>(&self, messages: Vec<T>) -> Vec<T> {
+            self.disturb(messages, false)
+        }
+
+        fn disturb<T: Clone>(&self, records: Vec<T>, may_lose: bool) -> Vec<T> {
             if !self.inner.any.load(Ordering::Acquire) {
                 return records;
             }
@@ -152,7 +167,7 @@ mod armed {
                 .get_or_insert_with(|| StdRng::seed_from_u64(0x5741_4d50));
             let mut delivered = Vec::new();
             for record in records {
-                if rng.random_bool(drop) {
+                if may_lose && rng.random_bool(drop) {
                     continue;
                 }
                 if rng.random_bool(double) {

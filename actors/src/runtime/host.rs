@@ -3,6 +3,7 @@
 use domain::{Aggregate, Event, OrderId, ShardRef, Timestamp, Topology};
 use engine::Policy;
 use futures::future::BoxFuture;
+use proto::internal::OnWire;
 use storage::{StorageError, Unsettled};
 
 use super::{Env, messages::Row};
@@ -35,7 +36,7 @@ pub struct Part<A: Aggregate> {
 /// What a domain adds. One value per shard.
 pub trait Host: Unpin + 'static {
     /// What its actors are.
-    type Aggregate: Aggregate;
+    type Aggregate: OnWire;
 
     /// The row of the supervision table for them.
     const POLICY: Policy;

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use actix::Message;
-use domain::{Aggregate, Event, ShardRef, Timestamp};
+use domain::{Addressee, Aggregate, Event, ShardRef, Timestamp};
 use engine::{Head, Ticket};
-use storage::{KeyRecord, ParkedRow};
+use storage::{KeyRecord, ParkedRow, TraceContext};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{Unavailable, system::ParkedError};
@@ -25,6 +25,8 @@ pub struct Record {
     pub time: Timestamp,
     /// What happened.
     pub event: Arc<Event>,
+    /// The request that it goes back to, if that is known.
+    pub trace: Option<TraceContext>,
 }
 
 /// Records of one link, as the feed delivers them.
@@ -35,6 +37,8 @@ pub struct Deliver {
     pub source: ShardRef,
     /// In the order in which the feed carried them.
     pub records: Vec<Record>,
+    /// A position that the link has reached, though the feed could not carry its record; 0 if there is none.
+    pub announced: u64,
 }
 
 /// A key that a command takes.
@@ -48,19 +52,6 @@ pub struct KeyClaim {
     pub lifetime: Option<std::time::Duration>,
 }
 
-/// Makes the command that creates an aggregate, from the id that its shard issues.
-pub type Creation<A> = Box<dyn FnOnce(u64) -> <A as Aggregate>::Command + Send>;
-/// Adds rows that go with a creation, from the id that its shard issued.
-pub type CreationRows = Box<dyn FnOnce(u64) -> Row + Send>;
-
-/// To whom a command goes.
-pub enum Addressee<A: Aggregate> {
-    /// An aggregate that exists.
-    Existing(u64, A::Command),
-    /// One that is to be created.
-    New(Creation<A>),
-}
-
 /// A command for an aggregate of a shard.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -69,8 +60,10 @@ pub struct Execute<A: Aggregate> {
     pub addressee: Addressee<A>,
     /// The key it takes, if it takes one.
     pub key: Option<KeyClaim>,
-    /// A row that goes with it.
-    pub row: Option<CreationRows>,
+    /// The hash of a new user's password, which is stored with it and is no part of it.
+    pub credentials: Option<String>,
+    /// The request that it goes back to.
+    pub trace: Option<TraceContext>,
     /// Told after the commit.
     pub reply: oneshot::Sender<Result<Executed<A>, ExecuteError<A::Rejection>>>,
     /// Told after the commit that brings the aggregate to rest.
@@ -152,6 +145,12 @@ pub struct Inspection {
 #[derive(Message, Clone, Copy)]
 #[rtype(result = "()")]
 pub struct StopTaking;
+
+/// Asks a shard to come to rest because another node is to serve it: it takes on nothing new, whether commands or
+/// records, until it is opened again. Whether it is at rest is told by [`Inspect`].
+#[derive(Message, Clone, Copy)]
+#[rtype(result = "()")]
+pub struct GiveUp;
 
 /// What the writer tells a shard.
 #[derive(Clone, Debug)]

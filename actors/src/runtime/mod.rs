@@ -10,6 +10,7 @@
 
 pub mod aggregate;
 pub mod clock;
+pub mod decode;
 pub mod faults;
 pub mod host;
 pub mod messages;

@@ -1,91 +1,129 @@
-//! The shards of one domain, as services see them: an address each, and one way to ask.
+//! The shards of one domain, as services see them: one way to ask, wherever a shard is served.
+//!
+//! In one process every shard has an address, and a command is a message to it. In a cluster a shard that is open in
+//! this process is reached in the same way, and any other by a call to the node that serves it.
+
+mod across;
 
 use std::{sync::Arc, time::Duration};
 
 use actix::Addr;
-use domain::{Aggregate, ShardRef};
+use domain::{Addressee, Aggregate, Domain, ShardRef};
+use storage::TraceContext;
 use tokio::sync::oneshot;
 
 use super::{
     Host,
-    messages::{Addressee, CreationRows, Execute, ExecuteError, Executed, KeyClaim, Watch},
+    messages::{DealWithParked, Execute, ExecuteError, Executed, KeyClaim, ParkedAction, Watch},
     shard::ShardActor,
 };
-use crate::Unavailable;
+use crate::{Unavailable, cluster::Cluster, system::ParkedError, trace};
 
 /// The longest wait for an answer, whatever happens. Beyond it nobody knows what came of the call.
 pub const ANSWER_WAIT_MAX: Duration = Duration::from_secs(30);
 
-/// The addresses of a domain's shards, by shard number.
+/// The shards of a domain.
 pub struct Shards<H: Host> {
+    /// By shard number; none in a process that hosts no shard of the domain.
     addresses: Arc<[Addr<ShardActor<H>>]>,
+    /// The way to those that are served elsewhere, where there are other nodes.
+    elsewhere: Option<Arc<(Domain, Cluster)>>,
 }
 
 impl<H: Host> Clone for Shards<H> {
     fn clone(&self) -> Self {
         Self {
             addresses: self.addresses.clone(),
+            elsewhere: self.elsewhere.clone(),
         }
     }
 }
 
 /// A command on its way, with what can go with it.
+#[derive(Clone)]
 pub struct Request<A: Aggregate> {
     /// To whom.
     pub addressee: Addressee<A>,
     /// The key it takes, if it takes one.
     pub key: Option<KeyClaim>,
-    /// A row that goes with it.
-    pub row: Option<CreationRows>,
+    /// The hash of a new user's password.
+    pub credentials: Option<String>,
+    /// The request that it goes back to: the one that the task which made this is part of.
+    pub trace: Option<TraceContext>,
 }
 
 impl<A: Aggregate> Request<A> {
     /// A command for an aggregate that exists.
     pub fn existing(id: u64, command: A::Command) -> Self {
-        Self {
-            addressee: Addressee::Existing(id, command),
-            key: None,
-            row: None,
-        }
+        Self::to(Addressee::Existing(id, command))
     }
 
     /// A command that creates an aggregate.
-    pub fn new(create: impl FnOnce(u64) -> A::Command + Send + 'static) -> Self {
+    pub fn new(draft: A::Draft) -> Self {
+        Self::to(Addressee::New(draft))
+    }
+
+    fn to(addressee: Addressee<A>) -> Self {
         Self {
-            addressee: Addressee::New(Box::new(create)),
+            addressee,
             key: None,
-            row: None,
+            credentials: None,
+            trace: trace::current(),
         }
     }
 }
 
+/// What comes of a command.
+pub type Outcome<A> = Result<Executed<A>, ExecuteError<<A as Aggregate>::Rejection>>;
+
 /// The answers that a command will get.
 pub struct Answers<A: Aggregate> {
     /// After the commit.
-    pub reply: oneshot::Receiver<Result<Executed<A>, ExecuteError<A::Rejection>>>,
+    pub reply: oneshot::Receiver<Outcome<A>>,
     /// After the commit that brings the aggregate to rest.
     pub at_rest: oneshot::Receiver<A>,
 }
 
 impl<H: Host> Shards<H> {
-    /// The shards with these addresses.
+    /// The shards of a domain. Those with an address are reached there while they are open in this process; all others,
+    /// or all if there is no address, where the directory says, if there is one.
     #[must_use]
-    pub fn new(addresses: Vec<Addr<ShardActor<H>>>) -> Self {
+    pub fn new(
+        domain: Domain,
+        addresses: Arc<[Addr<ShardActor<H>>]>,
+        cluster: Option<&Cluster>,
+    ) -> Self {
         Self {
-            addresses: addresses.into(),
+            addresses,
+            elsewhere: cluster.map(|cluster| Arc::new((domain, cluster.clone()))),
         }
     }
 
-    /// All addresses, by shard number.
+    /// All addresses of this process, by shard number.
     #[must_use]
     pub fn all(&self) -> &[Addr<ShardActor<H>>] {
         &self.addresses
     }
 
+    /// The cluster that these shards are spread over, if they are.
+    #[must_use]
+    pub fn cluster(&self) -> Option<&Cluster> {
+        self.elsewhere.as_deref().map(|(_, cluster)| cluster)
+    }
+
+    /// The same shards as far as they are open in this process: for calls that were passed on already.
+    #[must_use]
+    pub fn here(&self) -> Self {
+        Self {
+            addresses: self.addresses.clone(),
+            elsewhere: None,
+        }
+    }
+
     /// Sends a command to a shard.
     ///
     /// # Errors
-    /// [`Unavailable::Busy`] if its mailbox is full.
+    /// [`Unavailable::Busy`] if its mailbox is full. In a cluster the reply says so.
     pub fn send(
         &self,
         shard: u16,
@@ -93,15 +131,12 @@ impl<H: Host> Shards<H> {
     ) -> Result<Answers<H::Aggregate>, Unavailable> {
         let (reply, reply_end) = oneshot::channel();
         let (at_rest, at_rest_end) = oneshot::channel();
-        self.address(shard)?
-            .try_send(Execute {
-                addressee: request.addressee,
-                key: request.key,
-                row: request.row,
-                reply,
-                at_rest: Some(at_rest),
-            })
-            .map_err(refused)?;
+        match &self.elsewhere {
+            None => self.hand(shard, request, reply, Some(at_rest))?,
+            Some(_) => {
+                tokio::spawn(self.clone().drive(shard, request, reply, at_rest));
+            }
+        }
         Ok(Answers {
             reply: reply_end,
             at_rest: at_rest_end,
@@ -116,37 +151,102 @@ impl<H: Host> Shards<H> {
         &self,
         shard: u16,
         request: Request<H::Aggregate>,
-    ) -> Result<Executed<H::Aggregate>, ExecuteError<<H::Aggregate as Aggregate>::Rejection>> {
+    ) -> Outcome<H::Aggregate> {
+        if let Some(elsewhere) = &self.elsewhere {
+            return Box::pin(self.ask(elsewhere, shard, request, false)).await.0;
+        }
         let (reply, reply_end) = oneshot::channel();
-        self.address(shard)
-            .map_err(ExecuteError::Unavailable)?
-            .try_send(Execute {
-                addressee: request.addressee,
-                key: request.key,
-                row: request.row,
-                reply,
-                at_rest: None,
-            })
-            .map_err(|error| ExecuteError::Unavailable(refused(error)))?;
+        self.hand(shard, request, reply, None)
+            .map_err(ExecuteError::Unavailable)?;
         answer(reply_end).await
     }
 
     /// Waits until an aggregate is at rest, at most so long. `None`: storage has it as it is.
     pub async fn watch(&self, shard: u16, id: u64, wait: Duration) -> Option<H::Aggregate> {
-        let (reply, reply_end) = oneshot::channel();
-        let address = self.addresses.get(usize::from(shard))?;
-        address.try_send(Watch { id, reply }).ok()?;
-        tokio::time::timeout(wait, reply_end).await.ok()?.ok()?
+        if let Some(elsewhere) = &self.elsewhere {
+            return Box::pin(self.watch_across(elsewhere, shard, id, wait)).await;
+        }
+        self.watch_here(shard, id, wait).await.ok()?
+    }
+
+    /// Deals with a parked command of a shard, and waits for the commit.
+    ///
+    /// # Errors
+    /// [`ParkedError`].
+    pub async fn deal_with_parked(
+        &self,
+        shard: u16,
+        id: u64,
+        action: ParkedAction,
+    ) -> Result<(), ParkedError> {
+        if let Some(elsewhere) = &self.elsewhere {
+            return Box::pin(self.deal_across(elsewhere, shard, id, action)).await;
+        }
+        self.deal_here(shard, id, action).await
     }
 
     /// The address of a shard.
     ///
     /// # Errors
-    /// [`Unavailable::NotServing`] if there is no such shard.
+    /// [`Unavailable::NotServing`] if there is no such shard in this process.
     pub fn address(&self, shard: u16) -> Result<&Addr<ShardActor<H>>, Unavailable> {
         self.addresses
             .get(usize::from(shard))
             .ok_or(Unavailable::NotServing)
+    }
+
+    /// Hands a command to a shard of this process.
+    fn hand(
+        &self,
+        shard: u16,
+        request: Request<H::Aggregate>,
+        reply: oneshot::Sender<Outcome<H::Aggregate>>,
+        at_rest: Option<oneshot::Sender<H::Aggregate>>,
+    ) -> Result<(), Unavailable> {
+        self.address(shard)?
+            .try_send(Execute {
+                addressee: request.addressee,
+                key: request.key,
+                credentials: request.credentials,
+                trace: request.trace,
+                reply,
+                at_rest,
+            })
+            .map_err(refused)
+    }
+
+    /// Watches at a shard of this process. One that does not serve is no answer.
+    pub(crate) async fn watch_here(
+        &self,
+        shard: u16,
+        id: u64,
+        wait: Duration,
+    ) -> Result<Option<H::Aggregate>, Unavailable> {
+        let (reply, reply_end) = oneshot::channel();
+        self.address(shard)?
+            .try_send(Watch { id, reply })
+            .map_err(refused)?;
+        match tokio::time::timeout(wait, reply_end).await {
+            Ok(Ok(at_rest)) => Ok(at_rest),
+            Ok(Err(_)) => Err(Unavailable::NotServing),
+            Err(_) => Ok(None),
+        }
+    }
+
+    async fn deal_here(
+        &self,
+        shard: u16,
+        id: u64,
+        action: ParkedAction,
+    ) -> Result<(), ParkedError> {
+        let (reply, reply_end) = oneshot::channel();
+        self.address(shard)?
+            .try_send(DealWithParked { id, action, reply })
+            .map_err(refused)?;
+        match tokio::time::timeout(ANSWER_WAIT_MAX, reply_end).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) | Err(_) => Err(Unavailable::CommitFailed.into()),
+        }
     }
 }
 
@@ -182,7 +282,7 @@ pub fn shard_of_name(name: &str, shards: u16) -> u16 {
 
 /// The address of one shard, for what is not about its aggregates.
 #[must_use]
-pub fn shard_ref(domain: domain::Domain, shard: usize) -> ShardRef {
+pub fn shard_ref(domain: Domain, shard: usize) -> ShardRef {
     ShardRef {
         domain,
         shard: u16::try_from(shard).unwrap_or(u16::MAX),

@@ -15,6 +15,8 @@ use domain::ShardRef;
 pub struct ShardStats {
     /// Its epoch.
     pub epoch: u64,
+    /// Whether this process has claimed it and not given it up.
+    pub owned: bool,
     /// Whether it is being served.
     pub serving: bool,
     /// Restarts of the shard.
@@ -30,7 +32,8 @@ pub struct ShardStats {
 pub struct Stats {
     shards: Mutex<BTreeMap<ShardRef, ShardStats>>,
     restarts: Mutex<BTreeMap<&'static str, u64>>,
-    /// The writer's generation.
+    feed: Mutex<BTreeMap<String, u64>>,
+    /// Generations of the writers that have ended.
     pub generation: AtomicU64,
     /// Transactions committed.
     pub commits: AtomicU64,
@@ -56,6 +59,13 @@ impl Stats {
             .clone()
     }
 
+    /// Whether a shard is being served by this process.
+    #[must_use]
+    pub fn is_serving(&self, shard: ShardRef) -> bool {
+        let shards = self.shards.lock().unwrap_or_else(PoisonError::into_inner);
+        shards.get(&shard).is_some_and(|stats| stats.serving)
+    }
+
     /// Counts a restart of an actor of this kind.
     pub fn restarted(&self, kind: &'static str) {
         let mut restarts = self.restarts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -67,6 +77,24 @@ impl Stats {
     pub fn restarts(&self, kind: &str) -> u64 {
         let restarts = self.restarts.lock().unwrap_or_else(PoisonError::into_inner);
         restarts.get(kind).copied().unwrap_or(0)
+    }
+
+    /// Notes a figure of the feed between nodes, such as `publisher.orders.backlog`.
+    pub fn note_feed(&self, name: &str, value: u64) {
+        let mut feed = self.feed.lock().unwrap_or_else(PoisonError::into_inner);
+        match feed.get_mut(name) {
+            Some(known) => *known = value,
+            None => drop(feed.insert(name.to_owned(), value)),
+        }
+    }
+
+    /// The figures of the feed between nodes, by name.
+    #[must_use]
+    pub fn feed(&self) -> BTreeMap<String, u64> {
+        self.feed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Counts a committed transaction of so many records.

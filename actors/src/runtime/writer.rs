@@ -1,26 +1,31 @@
-//! The journal writer: one task per store, with a mailbox of its own.
+//! The journal writer: one task per store, or per domain where each has its own transactions, with a mailbox of its own.
 //!
 //! It commits what its shards hand over in groups: whatever has gathered while a transaction was under way goes into
 //! the next one, and when idle it commits at once. After a commit, and only then, it carries out the completions,
 //! publishes the records and tells the shards. When a commit fails or its outcome is unknown it ends its generation:
 //! everything not committed is refused, every shard is closed, claimed again as soon as the store allows, and opened.
+//! A shard that another owner has claimed meanwhile is given up.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
-use domain::{Domain, ShardRef, routing};
-use engine::{ShardCommit, Ticket, Writer};
-use storage::{RowWrites, StorageError};
+use domain::{Event, ShardRef};
+use engine::{Head, ShardCommit, Ticket, Writer};
+use futures::future::join_all;
+use storage::{Journal, RowWrites, StorageError};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     Env,
-    messages::{Companion, Entry, Payload, Record, Row, WriterSignal},
+    messages::{Companion, Entry, Payload, Row, WriterSignal},
 };
-use crate::{Unavailable, transport::Feed};
+use crate::{
+    Unavailable,
+    transport::{Committed, Feed},
+};
 
 /// Entries of one transaction at most.
 pub const BATCH_ENTRIES_MAX: usize = 4_096;
@@ -32,15 +37,39 @@ const RECLAIM_BACKOFF_MAX: Duration = Duration::from_secs(1);
 /// Tells one shard something.
 pub type SignalShard = Arc<dyn Fn(WriterSignal) + Send + Sync>;
 
-/// The writer of one store.
+/// What is asked of a writer about its shards.
+pub enum Order {
+    /// Take these shards, in a new epoch each, and serve them. Told how it went, shard by shard.
+    Claim(
+        Vec<ShardRef>,
+        oneshot::Sender<Vec<(ShardRef, Result<u64, StorageError>)>>,
+    ),
+    /// Serve this shard no more: refuse what it has not committed, and name no owner in its head. Told when it is done.
+    Release(ShardRef, oneshot::Sender<()>),
+}
+
+/// Where a writer gets its orders from, and where it tells what it has lost.
+pub struct Ownership {
+    /// Orders; handled between two transactions.
+    pub orders: mpsc::Receiver<Order>,
+    /// Told of every shard that another owner has taken, with the last epoch in which it was served here.
+    pub lost: mpsc::UnboundedSender<(ShardRef, u64)>,
+}
+
+/// The writer of one store, or of one domain.
 pub struct JournalWriter {
     env: Env,
     owner: String,
     shards: BTreeMap<ShardRef, SignalShard>,
     feed: Arc<dyn Feed>,
     engine: Writer<ShardRef, Payload, Companion>,
+    /// The shards to serve, with the epoch in which each was claimed last; 0 before the first time.
     epochs: BTreeMap<ShardRef, u64>,
     incoming: mpsc::UnboundedReceiver<Vec<Entry>>,
+    /// `None`: it serves all its shards, nobody else may, and losing one ends the process.
+    ownership: Option<Ownership>,
+    /// What it has told `stats` to wait for the next transaction.
+    gathered: usize,
 }
 
 impl Drop for JournalWriter {
@@ -50,42 +79,143 @@ impl Drop for JournalWriter {
 }
 
 impl JournalWriter {
-    /// A writer for these shards; it claims them when it runs.
+    /// A writer that serves all these shards, and whose store keeps other owners out; it claims them when it runs.
     #[must_use]
-    pub fn new(
+    pub fn of_all(
         env: Env,
         owner: String,
         shards: BTreeMap<ShardRef, SignalShard>,
         feed: Arc<dyn Feed>,
         incoming: mpsc::UnboundedReceiver<Vec<Entry>>,
     ) -> Self {
+        let epochs = shards.keys().map(|shard| (*shard, 0)).collect();
         Self {
             env,
             owner,
             shards,
             feed,
             engine: Writer::default(),
-            epochs: BTreeMap::new(),
+            epochs,
             incoming,
+            ownership: None,
+            gathered: 0,
         }
+    }
+
+    /// A writer that serves those of these shards that it is told to.
+    #[must_use]
+    pub fn of_some(
+        env: Env,
+        owner: String,
+        shards: BTreeMap<ShardRef, SignalShard>,
+        feed: Arc<dyn Feed>,
+        incoming: mpsc::UnboundedReceiver<Vec<Entry>>,
+        ownership: Ownership,
+    ) -> Self {
+        let mut writer = Self::of_all(env, owner, shards, feed, incoming);
+        writer.epochs.clear();
+        writer.ownership = Some(ownership);
+        writer
     }
 
     /// Runs until `stop` says so; then commits what has been handed over, and says that it is done.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>, done: oneshot::Sender<()>) {
-        self.claim_all().await;
+        self.claim_again().await;
         loop {
-            tokio::select! {
+            let order = tokio::select! {
                 biased;
+                order = next_order(&mut self.ownership) => Some(order),
                 entries = self.incoming.recv() => match entries {
-                    Some(entries) => self.submit(entries),
+                    Some(entries) => {
+                        self.submit(entries);
+                        None
+                    }
                     None => break,
                 },
                 _ = stop.wait_for(|stop| *stop) => break,
+            };
+            if let Some(order) = order {
+                self.carry_out(order).await;
             }
             self.commit_gathered().await;
         }
         self.commit_gathered().await;
+        self.release_all().await;
         let _ = done.send(());
+    }
+
+    async fn carry_out(&mut self, order: Order) {
+        match order {
+            Order::Claim(shards, done) => {
+                let _ = done.send(self.claim(shards).await);
+            }
+            Order::Release(shard, done) => {
+                // What it handed over before it came to rest.
+                self.commit_gathered().await;
+                self.release(shard).await;
+                let _ = done.send(());
+            }
+        }
+    }
+
+    /// Takes shards whoever serves them now.
+    async fn claim(&mut self, shards: Vec<ShardRef>) -> Vec<(ShardRef, Result<u64, StorageError>)> {
+        let (journal, owner) = (&self.env.journal, &self.owner);
+        let mine = shards
+            .into_iter()
+            .filter(|shard| self.shards.contains_key(shard));
+        let claims =
+            mine.map(|shard| async move { (shard, journal.claim(shard, owner, None).await) });
+        let claimed = join_all(claims).await;
+        claimed
+            .into_iter()
+            .map(|(shard, claimed)| {
+                let epoch = claimed.map(|head| {
+                    self.drop_shard(shard);
+                    self.open(shard, head)
+                });
+                (shard, epoch)
+            })
+            .collect()
+    }
+
+    fn open(&mut self, shard: ShardRef, head: Head<ShardRef>) -> u64 {
+        let epoch = head.epoch;
+        self.epochs.insert(shard, epoch);
+        let generation = self.engine.open(shard, head.clone());
+        self.feed.opened(shard, head.last_position);
+        self.signal(shard, WriterSignal::Opened { generation, head });
+        epoch
+    }
+
+    /// Serves a shard no more; what it had handed over is refused. Returns its epoch if it was being served.
+    fn drop_shard(&mut self, shard: ShardRef) -> Option<u64> {
+        let epoch = self.engine.epoch(shard)?;
+        for companion in self.engine.close(shard) {
+            refuse(companion);
+        }
+        self.epochs.remove(&shard);
+        self.feed.closed(shard);
+        self.signal(shard, WriterSignal::Closed);
+        Some(epoch)
+    }
+
+    async fn release(&mut self, shard: ShardRef) {
+        if let Some(epoch) = self.drop_shard(shard)
+            && let Err(error) = self.env.journal.release(shard, epoch).await
+        {
+            // Then the directory names an owner that does not serve it, until the next one claims it.
+            tracing::warn!(%shard, %error, "a shard that is given up cannot be marked as free");
+        }
+    }
+
+    /// Leaves shards that others may serve to them.
+    async fn release_all(&mut self) {
+        if self.ownership.is_some() {
+            for shard in self.epochs.keys().copied().collect::<Vec<_>>() {
+                self.release(shard).await;
+            }
+        }
     }
 
     async fn commit_gathered(&mut self) {
@@ -96,10 +226,10 @@ impl JournalWriter {
             let Some(batch) = self.engine.begin(BATCH_ENTRIES_MAX) else {
                 return;
             };
-            self.env
-                .stats
-                .gathered
-                .store(self.engine.gathered(), Ordering::Relaxed);
+            let gathered = &self.env.stats.gathered;
+            gathered.fetch_add(self.engine.gathered(), Ordering::Relaxed);
+            gathered.fetch_sub(self.gathered, Ordering::Relaxed);
+            self.gathered = self.engine.gathered();
             self.commit(batch).await;
         }
     }
@@ -113,9 +243,9 @@ impl JournalWriter {
     }
 
     async fn commit(&mut self, batch: engine::Batch<ShardRef, Payload, Companion>) {
-        let generation = batch.generation;
         let newest = newest_tickets(&batch);
-        let (mut to_store, published) = split(batch.commits);
+        let unwritten = self.unwritten(&newest, &batch.commits);
+        let (mut to_store, events) = split(batch.commits);
         let mut completions = Vec::with_capacity(batch.companions.len());
         for companion in batch.companions {
             for row in companion.rows {
@@ -124,12 +254,7 @@ impl JournalWriter {
             completions.extend(companion.completion);
         }
 
-        let result = if to_store.commits.is_empty() {
-            Ok(())
-        } else {
-            self.env.journal.commit(&to_store).await
-        };
-        match result {
+        match write(&*self.env.journal.clone(), &to_store, &unwritten).await {
             Ok(()) => {
                 self.engine.committed();
                 self.env.stats.committed(
@@ -142,11 +267,16 @@ impl JournalWriter {
                 for completion in completions {
                     completion(Ok(()));
                 }
-                for (target, source, records) in route(published, &self.env) {
-                    self.feed.publish(target, source, records);
+                for (commit, events) in to_store.commits.into_iter().zip(events) {
+                    if !commit.records.is_empty() {
+                        self.feed
+                            .publish(commit.shard, committed(commit.records, events));
+                    }
                 }
                 for (shard, ticket) in newest {
-                    self.signal(shard, WriterSignal::Committed { generation, ticket });
+                    if let Some(generation) = self.engine.opened_in(shard) {
+                        self.signal(shard, WriterSignal::Committed { generation, ticket });
+                    }
                 }
             }
             Err(error) => {
@@ -158,45 +288,87 @@ impl JournalWriter {
         }
     }
 
+    /// The shards that have turns in a batch, but write nothing, with their epochs.
+    fn unwritten(
+        &self,
+        newest: &BTreeMap<ShardRef, Ticket>,
+        commits: &[ShardCommit<ShardRef, Payload>],
+    ) -> Vec<(ShardRef, u64)> {
+        let written: BTreeSet<ShardRef> = commits.iter().map(|commit| commit.shard).collect();
+        newest
+            .keys()
+            .filter(|shard| !written.contains(shard))
+            .filter_map(|&shard| Some((shard, self.engine.epoch(shard)?)))
+            .collect()
+    }
+
     async fn end_generation(&mut self, error: StorageError) {
         let records = self.env.stats.records.load(Ordering::Relaxed);
-        tracing::error!(%error, generation = self.engine.generation(), records, "a commit failed; every shard is closed and claimed again");
+        tracing::error!(%error, generation = self.engine.generation(), records, "a commit failed; every shard of this writer is closed and claimed again");
         if error.is_fatal() {
             (self.env.on_fatal)(error.to_string());
         }
         for companion in self.engine.failed() {
             refuse(companion);
         }
-        for signal in self.shards.values() {
-            signal(WriterSignal::Closed);
+        self.env.stats.generation.fetch_add(1, Ordering::Relaxed);
+        for shard in self.epochs.keys().copied().collect::<Vec<_>>() {
+            self.feed.closed(shard);
+            self.signal(shard, WriterSignal::Closed);
         }
-        self.claim_all().await;
+        self.claim_again().await;
+        tracing::info!(
+            generation = self.engine.generation(),
+            "every shard of this writer is claimed again"
+        );
     }
 
-    /// Claims every shard and opens it; tries until it succeeds.
-    async fn claim_all(&mut self) {
+    /// Claims every shard that it is to serve and opens it; tries until it succeeds. Gives up those that another owner
+    /// has claimed.
+    async fn claim_again(&mut self) {
         let mut backoff = RECLAIM_BACKOFF_MIN;
         loop {
-            match self.try_claim_all().await {
-                Ok(()) => break,
-                Err(error) if error.is_fatal() => (self.env.on_fatal)(error.to_string()),
-                Err(error @ StorageError::HeadMoved { .. }) => {
-                    (self.env.on_fatal)(format!("another owner has taken over: {error}"));
+            let (journal, owner, engine) = (&self.env.journal, &self.owner, &self.engine);
+            let missing = self
+                .epochs
+                .iter()
+                .filter(|(shard, _)| engine.epoch(**shard).is_none());
+            let claims = missing.map(|(&shard, &epoch)| async move {
+                let expected = (epoch > 0).then_some(epoch);
+                (shard, journal.claim(shard, owner, expected).await)
+            });
+            for (shard, claimed) in join_all(claims).await {
+                match claimed {
+                    Ok(head) => {
+                        self.open(shard, head);
+                    }
+                    Err(error) if error.is_fatal() => (self.env.on_fatal)(error.to_string()),
+                    Err(StorageError::HeadMoved { .. }) => self.lose(shard),
+                    Err(error) => {
+                        tracing::warn!(%shard, %error, retry_in_ms = backoff.as_millis(), "a shard cannot be claimed yet");
+                    }
                 }
-                Err(error) => {
-                    tracing::warn!(%error, retry_in_ms = backoff.as_millis(), "shards cannot be claimed yet");
-                }
+            }
+            if self
+                .epochs
+                .keys()
+                .all(|shard| self.engine.epoch(*shard).is_some())
+            {
+                return;
             }
             self.pause(backoff).await;
             backoff = (backoff * 2).min(RECLAIM_BACKOFF_MAX);
         }
-        let generation = self.engine.generation();
-        self.env
-            .stats
-            .generation
-            .store(generation, Ordering::Relaxed);
-        if generation > 1 {
-            tracing::info!(generation, "every shard is claimed again");
+    }
+
+    fn lose(&mut self, shard: ShardRef) {
+        match &self.ownership {
+            Some(ownership) => {
+                tracing::warn!(%shard, "another owner has taken a shard over; it is served here no more");
+                let epoch = self.epochs.remove(&shard).unwrap_or(0);
+                let _ = ownership.lost.send((shard, epoch));
+            }
+            None => (self.env.on_fatal)(format!("another owner has taken {shard} over")),
         }
     }
 
@@ -213,27 +385,27 @@ impl JournalWriter {
         }
     }
 
-    async fn try_claim_all(&mut self) -> Result<(), StorageError> {
-        let mut heads = Vec::with_capacity(self.shards.len());
-        for &shard in self.shards.keys() {
-            let expected = self.epochs.get(&shard).copied();
-            let head = self.env.journal.claim(shard, &self.owner, expected).await?;
-            self.epochs.insert(shard, head.epoch);
-            heads.push((shard, head));
-        }
-        let generation = self.engine.generation();
-        for (shard, head) in heads {
-            self.engine.open(shard, head.clone());
-            self.signal(shard, WriterSignal::Opened { generation, head });
-        }
-        Ok(())
-    }
-
     fn signal(&self, shard: ShardRef, signal: WriterSignal) {
         if let Some(shard) = self.shards.get(&shard) {
             shard(signal);
         }
     }
+}
+
+/// Commits a batch. Of shards that write nothing it is verified that they are still owned: what their callers are told
+/// rests on it.
+async fn write(
+    journal: &dyn Journal,
+    to_store: &storage::Batch,
+    unwritten: &[(ShardRef, u64)],
+) -> Result<(), StorageError> {
+    if !unwritten.is_empty() {
+        journal.verify(unwritten).await?;
+    }
+    if to_store.commits.is_empty() {
+        return Ok(());
+    }
+    journal.commit(to_store).await
 }
 
 /// Tells whoever waits for an entry that it was dropped.
@@ -254,17 +426,9 @@ fn newest_tickets(
     newest
 }
 
-/// A committed record with its links, on its way to the feed.
-struct Published {
-    record: Record,
-    stamps: Vec<engine::Stamp<ShardRef>>,
-}
-
-/// Parts what goes to storage from what goes to the feed after the commit.
-fn split(
-    commits: Vec<ShardCommit<ShardRef, Payload>>,
-) -> (storage::Batch, Vec<(ShardRef, Vec<Published>)>) {
-    let mut published = Vec::with_capacity(commits.len());
+/// Parts what goes to storage from the events, which go to the feed with it after the commit.
+fn split(commits: Vec<ShardCommit<ShardRef, Payload>>) -> (storage::Batch, Vec<Vec<Arc<Event>>>) {
+    let mut events = Vec::with_capacity(commits.len());
     let commits = commits
         .into_iter()
         .map(|commit| {
@@ -273,26 +437,15 @@ fn split(
                 .records
                 .into_iter()
                 .map(|stamped| {
-                    let record = stamped.payload.record;
-                    of_shard.push(Published {
-                        record: Record {
-                            source: commit.shard,
-                            position: stamped.position,
-                            prev: stamped.position - 1,
-                            aggregate_id: record.aggregate_id,
-                            time: record.time,
-                            event: stamped.payload.event,
-                        },
-                        stamps: stamped.stamps.clone(),
-                    });
+                    of_shard.push(stamped.payload.event);
                     engine::StampedRecord {
                         position: stamped.position,
                         stamps: stamped.stamps,
-                        payload: record,
+                        payload: stamped.payload.record,
                     }
                 })
                 .collect();
-            published.push((commit.shard, of_shard));
+            events.push(of_shard);
             ShardCommit {
                 shard: commit.shard,
                 epoch: commit.epoch,
@@ -309,45 +462,35 @@ fn split(
         commits,
         rows: RowWrites::default(),
     };
-    (batch, published)
+    (batch, events)
 }
 
-/// Sorts committed records by target: inbox links by their stamps, public links whole.
-fn route(
-    published: Vec<(ShardRef, Vec<Published>)>,
-    env: &Env,
-) -> Vec<(ShardRef, ShardRef, Vec<Record>)> {
-    let logs = ShardRef {
-        domain: Domain::Logs,
-        shard: 0,
+/// Committed records with their events again, for the feed.
+fn committed(
+    records: Vec<engine::StampedRecord<ShardRef, storage::NewRecord>>,
+    events: Vec<Arc<Event>>,
+) -> Vec<Committed> {
+    let records = records.into_iter().zip(events);
+    records
+        .map(|(stamped, event)| Committed {
+            position: stamped.position,
+            record: stamped.payload,
+            event,
+            stamps: stamped.stamps,
+        })
+        .collect()
+}
+
+/// The next order; never, for a writer that takes none.
+async fn next_order(ownership: &mut Option<Ownership>) -> Order {
+    let order = match ownership {
+        Some(ownership) => ownership.orders.recv().await,
+        None => None,
     };
-    let mut deliveries = Vec::new();
-    for (source, records) in published {
-        if records.is_empty() {
-            continue;
-        }
-        let mut inboxes: BTreeMap<ShardRef, Vec<Record>> = BTreeMap::new();
-        let mut public = Vec::with_capacity(records.len());
-        for Published { record, stamps } in records {
-            for stamp in stamps {
-                inboxes.entry(stamp.target).or_default().push(Record {
-                    prev: stamp.prev,
-                    ..record.clone()
-                });
-            }
-            public.push(record);
-        }
-        deliveries.extend(
-            inboxes
-                .into_iter()
-                .map(|(target, records)| (target, source, records)),
-        );
-        if let Some(target) = routing::public_target(source, &env.topology) {
-            deliveries.push((target, source, public.clone()));
-        }
-        deliveries.push((logs, source, public));
+    match order {
+        Some(order) => order,
+        None => std::future::pending().await,
     }
-    deliveries
 }
 
 fn put(rows: &mut RowWrites, row: Row) {

@@ -1,11 +1,13 @@
-//! How the shop itself is: shards, actors, restarts, parked commands.
+//! How the shop itself is: nodes, shards, actors, restarts, parked commands.
 
 mod service;
+mod status;
 
 #[cfg(feature = "fault-injection")]
 pub use service::Fault;
 pub(crate) use service::parked_id;
-pub use service::{
-    ActorKindStatus, ParkedError, ParkedStatus, Phase, Readiness, ShardStatus, System,
-    SystemStatus, WriterStatus,
+pub use service::{ParkedError, System};
+pub use status::{
+    ActorKindStatus, Node, NodeStatus, ParkedStatus, Phase, Readiness, ShardStatus, SystemStatus,
+    WriterStatus,
 };

@@ -5,146 +5,32 @@ use std::{
     time::Duration,
 };
 
-use domain::{Domain, ShardRef, Timestamp, parking::ParkedCommand};
+use domain::{Domain, ShardRef, Timestamp};
 #[cfg(feature = "fault-injection")]
 use futures::future::BoxFuture;
 use storage::Views;
-use tokio::sync::oneshot;
 
+use super::status::{
+    self, ActorKindStatus, Node, NodeStatus, ParkedStatus, Phase, Readiness, ShardStatus,
+    SystemStatus, WriterStatus,
+};
+#[cfg(feature = "fault-injection")]
+use crate::cluster::{Peers, peers::Failure};
 use crate::{
     Unavailable,
     auth::UserHost,
+    cluster::Cluster,
     error::storage,
     notifications::NotificationHost,
     orders::OrderHost,
     products::ProductHost,
     runtime::{
         Env, Host,
-        messages::{DealWithParked, Inspect, Inspection, ParkedAction},
+        messages::{Inspect, Inspection, ParkedAction},
         policy,
-        shards::{ANSWER_WAIT_MAX, Shards, shard_ref},
+        shards::{Shards, shard_ref},
     },
 };
-
-/// What the process is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
-    /// Shards are being claimed for the first time.
-    Starting,
-    /// Every shard is served.
-    Serving,
-    /// Some shard is not served: it is being claimed and loaded again.
-    Recovering,
-    /// No new work is taken on; what was accepted is being finished.
-    Stopping,
-}
-
-impl Phase {
-    /// Its stable name.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Starting => "starting",
-            Self::Serving => "serving",
-            Self::Recovering => "recovering",
-            Self::Stopping => "stopping",
-        }
-    }
-}
-
-/// Whether requests can be served.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Readiness {
-    /// What the process is doing; ready only while it is serving.
-    pub phase: Phase,
-    /// Shards that are served.
-    pub shards_serving: usize,
-    /// Shards that there are.
-    pub shards_total: usize,
-}
-
-/// One shard.
-#[derive(Clone, Debug)]
-pub struct ShardStatus {
-    /// Which.
-    pub shard: ShardRef,
-    /// The node that serves it.
-    pub owner: String,
-    /// Its epoch.
-    pub epoch: u64,
-    /// Whether it is being served.
-    pub serving: bool,
-    /// Aggregates in memory, each an actor.
-    pub actors: usize,
-    /// Turns that have begun and are not committed.
-    pub turns_pending: usize,
-    /// Readings of a source's journal that were needed because a record was missing.
-    pub healings: u64,
-    /// Times the shard itself was restarted.
-    pub restarts: u64,
-}
-
-/// All actors of one kind.
-#[derive(Clone, Debug)]
-pub struct ActorKindStatus {
-    /// The kind.
-    pub kind: &'static str,
-    /// How many are in memory.
-    pub running: usize,
-    /// How often one of them was restarted.
-    pub restarts: u64,
-    /// Messages that fit the mailbox of one.
-    pub mailbox_capacity: usize,
-    /// The most messages found waiting in one of them, now.
-    pub mailbox_depth_max: usize,
-}
-
-/// The journal writer.
-#[derive(Clone, Debug)]
-pub struct WriterStatus {
-    /// Its generation: one more than the number of failed commits.
-    pub generation: u64,
-    /// Transactions so far.
-    pub commits: u64,
-    /// Records so far.
-    pub records: u64,
-    /// Entries that wait for the next transaction.
-    pub gathered: usize,
-}
-
-/// A parked command.
-#[derive(Clone, Debug)]
-pub struct ParkedStatus {
-    /// By which it is retried or discarded, such as `products-17`.
-    pub id: String,
-    /// The shard that parked it.
-    pub shard: ShardRef,
-    /// When.
-    pub parked_at: Timestamp,
-    /// What.
-    pub command: ParkedCommand,
-}
-
-/// Everything about the shop itself.
-#[derive(Clone, Debug)]
-pub struct SystemStatus {
-    /// This node's name.
-    pub node: String,
-    /// The program's version.
-    pub version: &'static str,
-    /// Since when it runs.
-    pub started_at: Timestamp,
-    /// Whether requests can be served.
-    pub readiness: Readiness,
-    /// Its shards.
-    pub shards: Vec<ShardStatus>,
-    /// Its actors.
-    pub actors: Vec<ActorKindStatus>,
-    /// The writer of its journals.
-    pub writer: WriterStatus,
-    /// Parked commands, oldest first, the first 200.
-    pub parked: Vec<ParkedStatus>,
-}
 
 /// Why a parked command could not be retried or discarded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -171,7 +57,7 @@ pub enum ParkedError {
 
 /// A fault to inject, in builds made for tests.
 #[cfg(feature = "fault-injection")]
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub enum Fault {
     /// Handlers panic.
     Panic {
@@ -220,6 +106,8 @@ pub struct System {
     pub(crate) env: Env,
     pub(crate) views: Arc<dyn Views>,
     pub(crate) started_at: Timestamp,
+    /// The way to other nodes; `None` in a shop of one process.
+    pub(crate) cluster: Option<Cluster>,
     pub(crate) users: Shards<UserHost>,
     pub(crate) orders: Shards<OrderHost>,
     pub(crate) products: Shards<ProductHost>,
@@ -229,17 +117,36 @@ pub struct System {
 }
 
 impl System {
-    /// Whether requests can be served.
+    /// Whether requests can be served: every shard of the shop by some node.
     #[must_use]
     pub fn readiness(&self) -> Readiness {
+        if self.is_stopping() {
+            return Readiness {
+                phase: Phase::Stopping,
+                ..self.readiness_unless_stopping()
+            };
+        }
+        self.readiness_unless_stopping()
+    }
+
+    /// Whether this process takes on no new work.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.env.is_stopping.load(Ordering::Acquire)
+    }
+
+    fn readiness_unless_stopping(&self) -> Readiness {
+        if let Some(cluster) = &self.cluster {
+            let view = &cluster.directory.view().view;
+            let nodes = status::nodes_alive(view);
+            return status::readiness_of(&status::shards_of(view, &nodes, &self.env.topology));
+        }
         let shards = self.env.stats.shards();
         let shards_total = self.env.topology.journals().count();
         let shards_serving = shards.values().filter(|shard| shard.serving).count();
         let has_begun = shards.values().any(|shard| shard.epoch > 0)
             && self.env.stats.commits.load(Ordering::Relaxed) > 0;
-        let phase = if self.env.is_stopping.load(Ordering::Acquire) {
-            Phase::Stopping
-        } else if shards_serving == shards_total {
+        let phase = if shards_serving == shards_total {
             Phase::Serving
         } else if has_begun {
             Phase::Recovering
@@ -253,11 +160,55 @@ impl System {
         }
     }
 
-    /// Everything about the shop itself.
+    /// Everything about the shop itself. Of other nodes it is what they said last, at most some seconds ago.
     ///
     /// # Errors
     /// [`Unavailable`].
     pub async fn status(&self) -> Result<SystemStatus, Unavailable> {
+        let parked = self
+            .views
+            .all_parked(PARKED_LISTED_MAX)
+            .await
+            .map_err(storage)?;
+        let (nodes, shards) = match &self.cluster {
+            Some(cluster) => {
+                let view = &cluster.directory.view().view;
+                let nodes = status::nodes_alive(view);
+                let shards = status::shards_of(view, &nodes, &self.env.topology);
+                (nodes, shards)
+            }
+            None => {
+                let status = self.node_status().await;
+                let shards = status.shards.clone();
+                let node = Node {
+                    name: self.node.to_string(),
+                    address: None,
+                    domains: Domain::ALL.map(Domain::name).to_vec(),
+                    age: Duration::ZERO,
+                    readiness: self.readiness(),
+                    status,
+                };
+                (vec![node], shards)
+            }
+        };
+        Ok(SystemStatus {
+            actors: status::actors_of(&nodes),
+            nodes,
+            shards,
+            parked: parked
+                .into_iter()
+                .map(|row| ParkedStatus {
+                    id: parked_id(row.shard, row.command.id),
+                    shard: row.shard,
+                    parked_at: row.parked_at,
+                    command: row.command,
+                })
+                .collect(),
+        })
+    }
+
+    /// What this process says of itself.
+    pub async fn node_status(&self) -> NodeStatus {
         let mut shards = Vec::new();
         let mut actors = Vec::new();
         self.inspect(&self.users, Domain::Auth, &mut shards, &mut actors)
@@ -273,46 +224,29 @@ impl System {
             &mut actors,
         )
         .await;
+        let depths = shards.iter().map(|shard| shard.turns_pending);
         actors.push(ActorKindStatus {
-            kind: policy::SHARD.kind,
+            kind: policy::SHARD.kind.to_owned(),
             running: shards.len(),
             restarts: self.env.stats.restarts(policy::SHARD.kind),
             mailbox_capacity: policy::SHARD.mailbox_capacity,
-            mailbox_depth_max: shards
-                .iter()
-                .map(|shard| shard.turns_pending)
-                .max()
-                .unwrap_or(0),
+            mailbox_depth_max: depths.max().unwrap_or(0),
         });
-        let parked = self
-            .views
-            .all_parked(PARKED_LISTED_MAX)
-            .await
-            .map_err(storage)?;
         let stats = &self.env.stats;
-        Ok(SystemStatus {
-            node: self.node.to_string(),
-            version: env!("CARGO_PKG_VERSION"),
+        NodeStatus {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
             started_at: self.started_at,
-            readiness: self.readiness(),
+            is_stopping: self.is_stopping(),
             shards,
             actors,
             writer: WriterStatus {
-                generation: stats.generation.load(Ordering::Relaxed),
+                generation: 1 + stats.generation.load(Ordering::Relaxed),
                 commits: stats.commits.load(Ordering::Relaxed),
                 records: stats.records.load(Ordering::Relaxed),
                 gathered: stats.gathered.load(Ordering::Relaxed),
             },
-            parked: parked
-                .into_iter()
-                .map(|row| ParkedStatus {
-                    id: parked_id(row.shard, row.command.id),
-                    shard: row.shard,
-                    parked_at: row.parked_at,
-                    command: row.command,
-                })
-                .collect(),
-        })
+            feed: stats.feed(),
+        }
     }
 
     async fn inspect<H: Host>(
@@ -337,17 +271,22 @@ impl System {
             let stats = known.get(&shard).cloned().unwrap_or_default();
             shards.push(ShardStatus {
                 shard,
-                owner: self.node.to_string(),
+                owner: if stats.owned {
+                    self.node.to_string()
+                } else {
+                    String::new()
+                },
                 epoch: stats.epoch,
                 serving: stats.serving,
                 actors: inspection.actors,
                 turns_pending: inspection.turns_pending,
                 healings: stats.healings,
                 restarts: stats.restarts,
+                held_links: stats.held_links,
             });
         }
         actors.push(ActorKindStatus {
-            kind: H::POLICY.kind,
+            kind: H::POLICY.kind.to_owned(),
             running,
             restarts: self.env.stats.restarts(H::POLICY.kind),
             mailbox_capacity: H::POLICY.mailbox_capacity,
@@ -380,32 +319,68 @@ impl System {
             .into_iter()
             .find(|row| parked_id(row.shard, row.command.id) == id)
             .ok_or(ParkedError::NotFound)?;
-        let (reply, reply_end) = oneshot::channel();
-        let message = DealWithParked {
-            id: row.command.id,
-            action,
-            reply,
-        };
-        let shard = row.shard.shard;
-        let sent = match row.shard.domain {
-            Domain::Auth => self.users.address(shard)?.try_send(message).is_ok(),
-            Domain::Orders => self.orders.address(shard)?.try_send(message).is_ok(),
-            Domain::Products => self.products.address(shard)?.try_send(message).is_ok(),
-            Domain::Notifications => self.notifications.address(shard)?.try_send(message).is_ok(),
-            Domain::Payments | Domain::Logs => false,
-        };
-        if !sent {
-            return Err(Unavailable::Busy.into());
-        }
-        match tokio::time::timeout(ANSWER_WAIT_MAX, reply_end).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(_)) | Err(_) => Err(Unavailable::CommitFailed.into()),
+        let (shard, id) = (row.shard.shard, row.command.id);
+        match row.shard.domain {
+            Domain::Auth => self.users.deal_with_parked(shard, id, action).await,
+            Domain::Orders => self.orders.deal_with_parked(shard, id, action).await,
+            Domain::Products => self.products.deal_with_parked(shard, id, action).await,
+            Domain::Notifications => self.notifications.deal_with_parked(shard, id, action).await,
+            Domain::Payments | Domain::Logs => Err(ParkedError::NotFound),
         }
     }
 
-    /// Injects a fault.
+    /// Injects a fault, into this process and into every other node that was heard of lately. One that cannot be reached
+    /// is left out; the log says so.
     #[cfg(feature = "fault-injection")]
     pub async fn inject(&self, fault: Fault) {
+        if let Some(cluster) = &self.cluster {
+            match serde_json::to_string(&fault) {
+                Ok(json) => {
+                    self.on_every_node(cluster, |peers, address| {
+                        let json = json.clone();
+                        async move { peers.inject_fault(&address, json).await }
+                    })
+                    .await;
+                }
+                Err(error) => tracing::error!(%error, "a fault cannot be written as json"),
+            }
+        }
+        self.inject_here(fault).await;
+    }
+
+    /// Ends all injected faults, in this process and in every other node that was heard of lately.
+    #[cfg(feature = "fault-injection")]
+    pub async fn clear_faults(&self) {
+        if let Some(cluster) = &self.cluster {
+            self.on_every_node(cluster, |peers, address| async move {
+                peers.clear_faults(&address).await
+            })
+            .await;
+        }
+        self.clear_faults_here().await;
+    }
+
+    /// Asks something of every other node that was heard of lately.
+    #[cfg(feature = "fault-injection")]
+    async fn on_every_node<F>(&self, cluster: &Cluster, ask: impl Fn(Peers, String) -> F)
+    where
+        F: Future<Output = Result<(), Failure>>,
+    {
+        let reading = cluster.directory.view();
+        let others = reading
+            .nodes_alive()
+            .filter(|node| node.name != *self.node)
+            .map(|node| async {
+                if let Err(error) = ask(cluster.peers.clone(), node.address.clone()).await {
+                    tracing::warn!(node = node.name, %error, "a node does not take a fault");
+                }
+            });
+        futures::future::join_all(others).await;
+    }
+
+    /// Injects a fault into this process.
+    #[cfg(feature = "fault-injection")]
+    pub(crate) async fn inject_here(&self, fault: Fault) {
         match fault {
             Fault::CommitFailure { .. } | Fault::DiskFull => {
                 (self.storage_faults)(Some(fault)).await;
@@ -414,9 +389,9 @@ impl System {
         }
     }
 
-    /// Ends all injected faults.
+    /// Ends the faults of this process.
     #[cfg(feature = "fault-injection")]
-    pub async fn clear_faults(&self) {
+    pub(crate) async fn clear_faults_here(&self) {
         self.env.faults.clear();
         (self.storage_faults)(None).await;
     }

@@ -2,7 +2,7 @@
 //!
 //! There is one per order and template. In this form it is recorded and shown, and written to the log channel.
 
-use std::sync::Arc;
+use std::{convert::Infallible, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -163,10 +163,16 @@ pub enum NotificationRejection {}
 
 impl Aggregate for Notification {
     type Command = NotificationCommand;
+    /// A shard makes them itself, from the records that it reads.
+    type Draft = Infallible;
     type Event = NotificationEvent;
     type Rejection = NotificationRejection;
 
     const KIND: &'static str = "notification";
+
+    fn create(draft: Infallible, _id: u64) -> NotificationCommand {
+        match draft {}
+    }
 
     fn decide(
         state: Option<&Self>,

@@ -25,6 +25,31 @@ pub struct IdempotencyKey {
     pub fingerprint: [u8; 16],
 }
 
+/// An order to be placed: all but its id.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OrderDraft {
+    /// Who buys.
+    pub user_id: UserId,
+    /// 1 to [`super::LINES_MAX`] lines.
+    pub lines: Vec<RequestedLine>,
+    /// When the products must have answered.
+    pub deadline: Timestamp,
+    /// The client's key, if it sent one.
+    pub idempotency: Option<IdempotencyKey>,
+}
+
+impl OrderDraft {
+    pub(super) fn into_command(self, id: u64) -> OrderCommand {
+        OrderCommand::CreateOrder {
+            order_id: OrderId::new(id).expect("a shard issues ids above zero and below 2^53"),
+            user_id: self.user_id,
+            lines: self.lines,
+            deadline: self.deadline,
+            idempotency: self.idempotency,
+        }
+    }
+}
+
 /// What can be asked of an order.
 #[derive(Clone, Debug, PartialEq)]
 pub enum OrderCommand {

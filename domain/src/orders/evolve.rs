@@ -7,10 +7,15 @@ use crate::{Aggregate, Timestamp};
 
 impl Aggregate for Order {
     type Command = super::OrderCommand;
+    type Draft = super::OrderDraft;
     type Event = OrderEvent;
     type Rejection = super::OrderRejection;
 
     const KIND: &'static str = "order";
+
+    fn create(draft: super::OrderDraft, id: u64) -> super::OrderCommand {
+        draft.into_command(id)
+    }
 
     fn decide(
         state: Option<&Self>,

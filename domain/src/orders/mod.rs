@@ -12,7 +12,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use command::{IdempotencyKey, OrderCommand, OrderRejection, RequestedLine};
+pub use command::{IdempotencyKey, OrderCommand, OrderDraft, OrderRejection, RequestedLine};
 pub use event::{Answer, CancelledBy, OrderEvent, RejectionReason, Release};
 pub use state::{
     FulfilmentStatus, Line, LineOutcome, Order, OrderStatus, PaymentStatus, UnknownStatus,

@@ -4,6 +4,35 @@ use std::sync::Arc;
 
 use crate::{Money, OrderId, ProductId, Sku};
 
+/// A product to be put in the catalogue: all but its id.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProductDraft {
+    /// The merchant's name for it.
+    pub sku: Sku,
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its description; may be empty.
+    pub description: Arc<str>,
+    /// The price of one piece.
+    pub price: Money,
+    /// Pieces to begin with, at most [`super::STOCK_MAX`].
+    pub stock: u64,
+}
+
+impl ProductDraft {
+    pub(super) fn into_command(self, id: u64) -> ProductCommand {
+        ProductCommand::CreateProduct {
+            product_id: ProductId::new(id)
+                .expect("a shard issues ids above zero, and 2^53 of them are never issued"),
+            sku: self.sku,
+            name: self.name,
+            description: self.description,
+            price: self.price,
+            stock: self.stock,
+        }
+    }
+}
+
 /// What can be asked of a product.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ProductCommand {

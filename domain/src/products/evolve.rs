@@ -5,10 +5,15 @@ use crate::{Aggregate, Timestamp};
 
 impl Aggregate for Product {
     type Command = super::ProductCommand;
+    type Draft = super::ProductDraft;
     type Event = ProductEvent;
     type Rejection = super::ProductRejection;
 
     const KIND: &'static str = "product";
+
+    fn create(draft: super::ProductDraft, id: u64) -> super::ProductCommand {
+        draft.into_command(id)
+    }
 
     fn decide(
         state: Option<&Self>,

@@ -12,7 +12,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use command::{ProductCommand, ProductRejection};
+pub use command::{ProductCommand, ProductDraft, ProductRejection};
 pub use event::ProductEvent;
 pub use state::{Product, Stock};
 

@@ -5,6 +5,29 @@ use std::sync::Arc;
 use super::{Role, Session, TokenHash, Username};
 use crate::UserId;
 
+/// An account to be made: all but its id.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UserDraft {
+    /// Its name.
+    pub username: Username,
+    /// Where mail goes.
+    pub email: Option<Arc<str>>,
+    /// What it may do.
+    pub role: Role,
+}
+
+impl UserDraft {
+    pub(super) fn into_command(self, id: u64) -> UserCommand {
+        UserCommand::RegisterUser {
+            user_id: UserId::new(id)
+                .expect("a shard issues ids above zero, and 2^53 of them are never issued"),
+            username: self.username,
+            email: self.email,
+            role: self.role,
+        }
+    }
+}
+
 /// What can be asked of a user.
 #[derive(Clone, Debug, PartialEq)]
 pub enum UserCommand {

@@ -5,10 +5,15 @@ use crate::{Aggregate, Timestamp};
 
 impl Aggregate for User {
     type Command = super::UserCommand;
+    type Draft = super::UserDraft;
     type Event = UserEvent;
     type Rejection = super::UserRejection;
 
     const KIND: &'static str = "user";
+
+    fn create(draft: super::UserDraft, id: u64) -> super::UserCommand {
+        draft.into_command(id)
+    }
 
     fn decide(
         state: Option<&Self>,

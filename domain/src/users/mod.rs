@@ -12,7 +12,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use command::{UserCommand, UserRejection};
+pub use command::{UserCommand, UserDraft, UserRejection};
 pub use event::{SessionEnd, UserEvent};
 pub use state::{InvalidUsername, Role, Session, TokenHash, User, Username};
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use actors::edge::rules;
 use domain::users::{self, Role, Username};
 use serde::Serialize;
 use utoipa::{ToSchema, openapi::Object};
@@ -69,9 +70,7 @@ impl FromBody for Login {
 impl Login {
     /// Whether such a user and password can exist.
     pub(crate) fn is_possible(&self) -> bool {
-        let length = self.password.chars().count();
-        self.username.parse::<Username>().is_ok()
-            && (1..=text::PASSWORD_LENGTH_MAX).contains(&length)
+        rules::is_possible_login(&self.username, &self.password)
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use actors::products::{NewProduct, ProductChange};
+use actors::{
+    edge::rules,
+    products::{NewProduct, ProductChange},
+};
 use domain::{
     Sku,
     products::{self, STOCK_MAX},
@@ -187,10 +190,8 @@ impl FromBody for StockChange {
 
 fn delta(field: Field<'_>) -> Option<i64> {
     let most = STOCK_MAX.cast_signed();
-    match field.integer(-most..=most)? {
-        0 => field.refuse(crate::problem::FaultCode::OutOfRange, "may not be zero"),
-        delta => Some(delta),
-    }
+    let pieces = field.integer(-most..=most)?;
+    text::accepted(&field, rules::stock_delta(pieces))
 }
 
 /// Which products to list, newest first.

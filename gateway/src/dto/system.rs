@@ -1,5 +1,7 @@
 //! The shop itself.
 
+use std::collections::BTreeMap;
+
 use actors::system::{
     self, ActorKindStatus, ParkedStatus, ShardStatus, SystemStatus, WriterStatus,
 };
@@ -68,14 +70,23 @@ pub(crate) struct System {
 struct Node {
     /// Its name.
     name: String,
+    /// Where other nodes reach it by gRPC; null in a shop of one process.
+    #[schema(required)]
+    address: Option<String>,
+    /// The domains that it hosts.
+    domains: Vec<&'static str>,
+    /// Milliseconds since it was heard of.
+    heard_of_ms_ago: u64,
     /// The program's version.
-    version: &'static str,
+    version: String,
     /// Since when it runs.
     started_at: Time,
     #[serde(flatten)]
     readiness: Readiness,
-    /// The writer of its journals.
+    /// The writers of its journals together.
     writer: Writer,
+    /// Figures of the feed between nodes, by name; empty in a shop of one process.
+    feed: BTreeMap<String, u64>,
 }
 
 /// A journal writer.
@@ -98,7 +109,7 @@ struct Shard {
     domain: &'static str,
     /// Which of the domain's shards, counted from zero.
     shard: u16,
-    /// The node that serves it.
+    /// The node that serves it; empty while none does.
     owner: String,
     /// How often it was claimed.
     epoch: u64,
@@ -112,6 +123,8 @@ struct Shard {
     healings: u64,
     /// Times the shard itself was restarted.
     restarts: u64,
+    /// Incoming links that are held by a record which cannot be taken up.
+    held_links: usize,
 }
 
 /// All actors of one kind.
@@ -119,7 +132,7 @@ struct Shard {
 struct ActorKind {
     /// The kind.
     #[schema(example = "order")]
-    kind: &'static str,
+    kind: String,
     /// How many are in memory.
     running: usize,
     /// How often one of them was restarted.
@@ -175,16 +188,26 @@ struct Source {
 impl From<SystemStatus> for System {
     fn from(status: SystemStatus) -> Self {
         Self {
-            nodes: vec![Node {
-                name: status.node,
-                version: status.version,
-                started_at: status.started_at.into(),
-                readiness: status.readiness.into(),
-                writer: status.writer.into(),
-            }],
+            nodes: status.nodes.into_iter().map(Node::from).collect(),
             shards: status.shards.into_iter().map(Shard::from).collect(),
             actors: status.actors.into_iter().map(ActorKind::from).collect(),
             parked: status.parked.into_iter().map(Parked::from).collect(),
+        }
+    }
+}
+
+impl From<system::Node> for Node {
+    fn from(node: system::Node) -> Self {
+        Self {
+            name: node.name,
+            address: node.address,
+            domains: node.domains,
+            heard_of_ms_ago: u64::try_from(node.age.as_millis()).unwrap_or(u64::MAX),
+            version: node.status.version,
+            started_at: node.status.started_at.into(),
+            readiness: node.readiness.into(),
+            writer: node.status.writer.into(),
+            feed: node.status.feed,
         }
     }
 }
@@ -212,6 +235,7 @@ impl From<ShardStatus> for Shard {
             turns_pending: status.turns_pending,
             healings: status.healings,
             restarts: status.restarts,
+            held_links: status.held_links,
         }
     }
 }

@@ -10,11 +10,12 @@ use actix_web::{
     dev::Payload,
     http::header::{HeaderMap, HeaderValue},
 };
+use actors::edge::{WAIT_DEFAULT, WAIT_MAX};
 
 /// How long an order's outcome is waited for unless asked otherwise.
-const WAIT_DEFAULT_SECS: u64 = 5;
+const WAIT_DEFAULT_SECS: u64 = WAIT_DEFAULT.as_secs();
 /// The longest that is waited for an order's outcome.
-pub(crate) const WAIT_SECS_MAX: u64 = 30;
+const WAIT_SECS_MAX: u64 = WAIT_MAX.as_secs();
 
 /// What the client prefers. Preferences that are malformed or not known are ignored, as RFC 7240 has it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

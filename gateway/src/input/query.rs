@@ -7,21 +7,18 @@ use std::{
 };
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, web};
+use actors::edge::{
+    LIMIT_DEFAULT, LIMIT_MAX,
+    rules::{self, FILTER_LENGTH_MAX, SEARCH_LENGTH_MAX},
+};
 use domain::{OrderId, Timestamp, UserId};
 
-use super::{path, text::SEARCH_LENGTH_MAX};
+use super::path;
 use crate::{
     cursor::{self, Position},
     dto,
     problem::{Fault, FaultCode, Faults, Problem},
 };
-
-/// Rows of a page unless asked otherwise.
-pub(crate) const LIMIT_DEFAULT: usize = 50;
-/// The most rows of a page.
-pub(crate) const LIMIT_MAX: usize = 200;
-/// The most characters of a name that is filtered by.
-const FILTER_LENGTH_MAX: usize = 64;
 
 /// What a handler works with, read from the query string.
 pub(crate) struct Params<T>(pub(crate) T);
@@ -205,19 +202,7 @@ fn id<T>(id: Option<T>) -> Result<T, (FaultCode, Cow<'static, str>)> {
 }
 
 fn plain(text: &str, length_max: usize) -> Result<String, (FaultCode, Cow<'static, str>)> {
-    if text.chars().count() > length_max {
-        return Err((
-            FaultCode::TooLong,
-            format!("may have at most {length_max} characters").into(),
-        ));
-    }
-    if text.contains(char::is_control) {
-        return Err((
-            FaultCode::InvalidFormat,
-            "may not have control characters".into(),
-        ));
-    }
-    Ok(text.to_owned())
+    rules::plain(text, length_max).map_err(|flaw| (flaw.code.into(), flaw.detail))
 }
 
 #[cfg(test)]

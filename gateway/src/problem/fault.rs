@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, cell::RefCell};
 
+use actors::edge::rules::FlawCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -33,6 +34,19 @@ pub(crate) enum FaultCode {
     InvalidFormat,
     /// A product that does not exist.
     UnknownProduct,
+}
+
+impl From<FlawCode> for FaultCode {
+    fn from(code: FlawCode) -> Self {
+        match code {
+            FlawCode::Required => Self::Required,
+            FlawCode::OutOfRange => Self::OutOfRange,
+            FlawCode::TooShort => Self::TooShort,
+            FlawCode::TooLong => Self::TooLong,
+            FlawCode::InvalidFormat => Self::InvalidFormat,
+            FlawCode::UnknownProduct => Self::UnknownProduct,
+        }
+    }
 }
 
 /// One thing that is wrong.

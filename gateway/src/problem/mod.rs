@@ -19,7 +19,7 @@ use actix_web::{
     },
 };
 
-pub(crate) use code::Code;
+pub(crate) use code::{Code, HttpCode};
 pub(crate) use fault::{Fault, FaultCode, Faults};
 pub(crate) use render::{Form, NotReadyBody, PROBLEM_JSON, ProblemBody, RefusalBody, render};
 

@@ -9,7 +9,7 @@ use actix_web::{
 use serde::Serialize;
 use utoipa::{ToSchema, openapi::Object};
 
-use super::{Code, Fault, More, Problem};
+use super::{Code, Fault, HttpCode, More, Problem};
 use crate::{dto, trace::TraceId};
 
 /// The media type of RFC 9457.

@@ -9,6 +9,7 @@ use actix_web::{
 use actors::{
     Shop,
     auth::{AuthError, Registration},
+    edge::rules::is_possible_refresh_token,
 };
 use domain::users::Role;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -20,9 +21,6 @@ use crate::{
     input::Body,
     problem::{Code, Problem, ProblemBody},
 };
-
-/// A refresh token is never longer than this; what is, is none.
-const REFRESH_TOKEN_LENGTH_MAX: usize = 1_024;
 
 pub(super) fn register(config: &mut ServiceConfig<'_>) {
     config
@@ -95,7 +93,7 @@ async fn login(body: Body<Login>, shop: Data<Shop>) -> Result<HttpResponse, Prob
 #[post("/v1/auth/refresh")]
 async fn refresh(body: Body<Refresh>, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
     let Body(Refresh { refresh_token }) = body;
-    if refresh_token.len() > REFRESH_TOKEN_LENGTH_MAX {
+    if !is_possible_refresh_token(&refresh_token) {
         return Err(AuthError::InvalidRefreshToken.into());
     }
     let tokens = shop.auth.refresh(&refresh_token).await?;
@@ -113,7 +111,7 @@ async fn refresh(body: Body<Refresh>, shop: Data<Shop>) -> Result<HttpResponse, 
 #[post("/v1/auth/logout")]
 async fn logout(body: Body<Refresh>, shop: Data<Shop>) -> Result<HttpResponse, Problem> {
     let Body(Refresh { refresh_token }) = body;
-    if refresh_token.len() <= REFRESH_TOKEN_LENGTH_MAX {
+    if is_possible_refresh_token(&refresh_token) {
         shop.auth.logout(&refresh_token).await?;
     }
     Ok(HttpResponse::NoContent().finish())

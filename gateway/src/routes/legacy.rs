@@ -15,6 +15,7 @@ use actix_web::{
 use actors::{
     Shop,
     auth::{Audience, AuthError, Registration},
+    edge::{LIMIT_MAX, WAIT_MAX},
     orders::PlaceOrder,
     products,
 };
@@ -34,7 +35,7 @@ use crate::{
     },
     edge::Edge,
     identity::{self, User},
-    input::{Body, Id, prefer::WAIT_SECS_MAX, query::LIMIT_MAX},
+    input::{Body, Id},
     problem::{Code, Problem},
 };
 
@@ -341,7 +342,7 @@ async fn legacy_place_order(
             quantity,
         }],
         idempotency: None,
-        wait: std::time::Duration::from_secs(WAIT_SECS_MAX),
+        wait: WAIT_MAX,
     };
     let order = shop.orders.place(order).await?.order;
     let status = match order.status {

@@ -8,6 +8,7 @@ use actix_web::{
 };
 use actors::{
     Shop,
+    edge::{HISTORY_LENGTH_MAX, rules::Flaw},
     orders::{PlaceOrder, Placed},
 };
 use domain::{
@@ -30,13 +31,11 @@ use crate::{
     history_stream,
     identity::User,
     input::{Body, Id, Params, accept::HistoryForm, idempotency::Key, prefer::Prefer},
-    problem::{Code, Fault, FaultCode, More, Problem, ProblemBody, RefusalBody},
+    problem::{Code, Fault, More, Problem, ProblemBody, RefusalBody},
 };
 
 /// Says which preferences were followed, RFC 7240.
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
-/// The most entries of a history that are given at once. The longest history has some for each line, and is shorter.
-const HISTORY_LENGTH_MAX: usize = 1_000;
 
 pub(super) fn register(config: &mut ServiceConfig<'_>) {
     config
@@ -91,7 +90,7 @@ async fn place_order(
     refuse_unknown_products(&shop, &lines).await?;
     let order = PlaceOrder {
         user_id: user.id,
-        idempotency: key.of(&lines),
+        idempotency: key.of(lines.as_slice()),
         lines,
         wait: prefer.wait(),
     };
@@ -110,11 +109,9 @@ async fn refuse_unknown_products(shop: &Shop, lines: &[RequestedLine]) -> Result
     let faults = lines.iter().enumerate().filter_map(|(index, line)| {
         let id = line.product_id;
         missing.contains(&id).then(|| {
-            Fault::new(
-                format!("/lines/{index}/product_id"),
-                FaultCode::UnknownProduct,
-                format!("there is no product {id}"),
-            )
+            let flaw = Flaw::unknown_product(id);
+            let pointer = format!("/lines/{index}/product_id");
+            Fault::new(pointer, flaw.code.into(), flaw.detail)
         })
     });
     Err(Problem::invalid(faults.collect()))

@@ -8,9 +8,10 @@ use actix_web::{
 };
 use actors::{
     Shop,
+    edge::{Adjustment, rules::Flaw},
     products::{NewProduct, ProductChange, ProductsError, StockAdjustment},
 };
-use domain::{ProductId, products::STOCK_MAX};
+use domain::ProductId;
 use storage::ProductQuery;
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -23,11 +24,8 @@ use crate::{
     },
     etag,
     identity::Admin,
-    input::{
-        Body, Id, Params,
-        idempotency::{Adjustment, Key},
-    },
-    problem::{FaultCode, Problem, ProblemBody},
+    input::{Body, Id, Params, idempotency::Key},
+    problem::{Problem, ProblemBody},
 };
 
 pub(super) fn register(config: &mut ServiceConfig<'_>) {
@@ -195,9 +193,8 @@ async fn adjust_stock(
 fn refused(error: ProductsError, pointer: &str) -> Problem {
     match error {
         ProductsError::StockTooLarge => {
-            let detail =
-                format!("a product may have at most {STOCK_MAX} pieces, held ones included");
-            Problem::invalid_at(pointer, FaultCode::OutOfRange, detail)
+            let flaw = Flaw::stock_too_large();
+            Problem::invalid_at(pointer, flaw.code.into(), flaw.detail)
         }
         error => error.into(),
     }

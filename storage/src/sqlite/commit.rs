@@ -9,7 +9,7 @@ use super::{
     bind::Values, eras::OrderEras, insert::ManyRows, rows, store::SqliteStore,
     writer::WriteTransaction,
 };
-use crate::{Batch, Journal, KeyRecord, NewRecord, RowWrites, StorageError};
+use crate::{Batch, Journal, KeyRecord, NewRecord, RowWrites, StorageError, kept::last_states};
 
 pub(super) type Commit = ShardCommit<ShardRef, NewRecord>;
 
@@ -65,21 +65,21 @@ impl SqliteStore {
     ) -> Result<(), StorageError> {
         let (statements, rows) = (&self.statements, &batch.rows);
         let eras = OrderEras::of(&batch.commits, &self.topology);
-        let orders = rows::last_states(&rows.orders, |order| order.id.get());
+        let orders = last_states(&rows.orders);
         transaction
             .write_rows(&statements.orders, orders, |values, row| {
                 rows::order(values, row, eras.of_new(row.0.id))
             })
             .await?;
-        let products = rows::last_states(&rows.products, |product| product.id.get());
+        let products = last_states(&rows.products);
         transaction
             .write_rows(&statements.products, products, rows::product)
             .await?;
-        let users = rows::last_states(&rows.users, |user| user.id.get());
+        let users = last_states(&rows.users);
         transaction
             .write_rows(&statements.users, users, rows::user)
             .await?;
-        let notifications = rows::last_states(&rows.notifications, |row| row.id.get());
+        let notifications = last_states(&rows.notifications);
         transaction
             .write_rows(&statements.notifications, notifications, rows::notification)
             .await?;

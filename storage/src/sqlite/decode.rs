@@ -1,15 +1,14 @@
 //! Rows as the types of the ports.
 
-use domain::{
-    Domain, NotificationId, OrderId, ProductId, ShardRef, Timestamp, UserId,
-    notifications::Notification, orders::Order, parking::ParkedCommand, products::Product,
-    users::User,
-};
-use serde::de::DeserializeOwned;
+use domain::{Domain, OrderId, ProductId, ShardRef, Timestamp, parking::ParkedCommand};
 use sqlx::{Decode, Row, Sqlite, Type, sqlite::SqliteRow};
 
-use super::{errors, links};
-use crate::{Key, KeyOwner, KeyRecord, ParkedRow, StorageError, StoredRecord, encoding};
+use super::errors;
+use crate::{
+    Key, KeyOwner, KeyRecord, ParkedRow, StorageError, StoredRecord,
+    kept::{self, Kept, damaged},
+    links,
+};
 
 /// Columns of [`record`].
 pub(super) const RECORD: &str =
@@ -148,48 +147,11 @@ pub(super) fn key_owner(row: &SqliteRow, column: usize) -> Result<KeyOwner, Stor
     })
 }
 
-/// An aggregate that is kept in a state column.
-pub(super) trait Kept: DeserializeOwned {
-    /// What it is called in an error.
-    const KIND: &'static str;
-    /// Its id.
-    fn number(&self) -> u64;
-}
-
-macro_rules! kept {
-    ($($type:ty, $id:ty, $kind:literal;)*) => {
-        $(impl Kept for $type {
-            const KIND: &'static str = $kind;
-            fn number(&self) -> u64 {
-                <$id>::get(self.id)
-            }
-        })*
-    };
-}
-
-kept! {
-    Order, OrderId, "order";
-    Product, ProductId, "product";
-    User, UserId, "user";
-    Notification, NotificationId, "notification";
-}
-
 /// The state in a column, of the aggregate whose id is in another.
 pub(super) fn state<T: Kept>(
     row: &SqliteRow,
     id_column: usize,
     state_column: usize,
 ) -> Result<T, StorageError> {
-    let id = number(row, id_column)?;
-    let bytes: &[u8] = get(row, state_column)?;
-    let state: T = encoding::decode(bytes).map_err(|e| damaged(T::KIND, id, e))?;
-    if state.number() == id {
-        Ok(state)
-    } else {
-        Err(damaged(T::KIND, id, "holds another one's state"))
-    }
-}
-
-fn damaged(what: &str, number: u64, why: impl std::fmt::Display) -> StorageError {
-    StorageError::Damaged(format!("{what} {number}: {why}"))
+    kept::decode(number(row, id_column)?, get(row, state_column)?)
 }

@@ -11,12 +11,13 @@ use engine::Head;
 use sqlx::AssertSqlSafe;
 
 use super::{
-    decode::{self, Kept},
-    errors, links,
+    decode, errors,
     reads::{read_heads, read_records},
     store::SqliteStore,
 };
-use crate::{Batch, Journal, Key, KeyRecord, ParkedRow, StorageError, StoredRecord};
+use crate::{
+    Batch, Journal, Key, KeyRecord, ParkedRow, StorageError, StoredRecord, kept::Kept, links,
+};
 
 #[async_trait]
 impl Journal for SqliteStore {

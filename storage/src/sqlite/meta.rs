@@ -1,10 +1,13 @@
 //! The table `meta`: what a store was made for.
 
-use domain::{Domain, Topology};
+use domain::Topology;
 use sqlx::{Row, SqliteConnection};
 
 use super::errors;
-use crate::StorageError;
+use crate::{
+    StorageError,
+    topology::{topology_from_text, topology_text},
+};
 
 /// The store's own version in `meta`, for what migrations cannot tell.
 const FORMAT: &str = "1";
@@ -78,52 +81,4 @@ pub(super) async fn read(connection: &mut SqliteConnection) -> Result<Meta, Stor
         topology,
         incarnation: incarnation.cast_unsigned(),
     })
-}
-
-const SHARDED: [Domain; 4] = [
-    Domain::Auth,
-    Domain::Orders,
-    Domain::Products,
-    Domain::Notifications,
-];
-
-fn topology_text(topology: &Topology) -> String {
-    SHARDED
-        .map(|domain| format!("{}={}", domain.name(), topology.shards(domain)))
-        .join(" ")
-}
-
-fn topology_from_text(text: &str) -> Option<Topology> {
-    let shards = |domain: Domain| {
-        text.split(' ')
-            .find_map(|part| part.strip_prefix(domain.name())?.strip_prefix('='))?
-            .parse()
-            .ok()
-    };
-    let [auth, orders, products, notifications] = SHARDED.map(shards);
-    Some(Topology {
-        auth: auth?,
-        orders: orders?,
-        products: products?,
-        notifications: notifications?,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_topology_comes_back() {
-        let topology = Topology {
-            auth: 1,
-            orders: 16,
-            products: 8,
-            notifications: 1_024,
-        };
-        let text = topology_text(&topology);
-        assert_eq!(text, "auth=1 orders=16 products=8 notifications=1024");
-        assert_eq!(topology_from_text(&text), Some(topology));
-        assert_eq!(topology_from_text("auth=1 orders=16"), None);
-    }
 }

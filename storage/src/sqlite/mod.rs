@@ -15,7 +15,6 @@ mod activity_snapshot;
 mod audit_reads;
 mod bind;
 mod checkpoint;
-mod columns;
 mod commit;
 mod decode;
 mod eras;
@@ -23,22 +22,23 @@ mod errors;
 mod fault;
 mod insert;
 mod journal;
-mod links;
 mod meta;
 mod open;
 mod reads;
 mod rows;
 mod snapshot;
+mod snapshots;
 mod store;
 mod views;
 mod writer;
 
+pub use crate::columns::{NotificationColumns, OrderColumns, ProductColumns, UserColumns};
+pub use crate::snapshot::StateRow;
 pub use activity::SqliteActivityLog;
 pub use activity_snapshot::ActivitySnapshot;
-pub use columns::{NotificationColumns, OrderColumns, ProductColumns, UserColumns};
 #[cfg(feature = "fault-injection")]
 pub use fault::Fault;
-pub use snapshot::{SqliteSnapshot, StateRow};
+pub use snapshot::SqliteSnapshot;
 pub use store::{OpenMode, SqliteStore};
 
 /// The file of the journals and read models.

@@ -1,20 +1,18 @@
 //! The statements of a batch, and how each kind of row is bound to them.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use domain::{
     ShardRef, Timestamp, notifications::Notification, orders::Order, products::Product, users::User,
 };
 use engine::StampedRecord;
 
-use super::{
-    bind::Values,
+use super::{bind::Values, eras, insert::ManyRows};
+use crate::{
+    Credentials, KeyRecord, NewRecord, ParkedRow, StorageError,
     columns::{NotificationColumns, OrderColumns, ProductColumns, UserColumns},
-    eras,
-    insert::ManyRows,
-    links,
+    encoding, links,
 };
-use crate::{Credentials, KeyRecord, NewRecord, ParkedRow, StorageError, encoding};
 
 /// The texts of all statements that write many rows.
 pub(super) struct Statements {
@@ -237,13 +235,4 @@ pub(super) fn parked(values: &mut Values, row: &ParkedRow) -> Result<(), Storage
         .add(command.payload.clone())?
         .add(command.error.as_str())?;
     Ok(())
-}
-
-/// The last state of each aggregate, by id: neighbours in the batch are then neighbours in the tree.
-pub(super) fn last_states<T>(
-    states: &[(T, u64)],
-    id: impl Fn(&T) -> u64,
-) -> impl ExactSizeIterator<Item = &(T, u64)> {
-    let last: BTreeMap<u64, &(T, u64)> = states.iter().map(|row| (id(&row.0), row)).collect();
-    last.into_values()
 }

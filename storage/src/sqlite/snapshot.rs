@@ -15,30 +15,18 @@ use sqlx::{
 use super::{
     STORE_FILE,
     bind::Values,
-    columns::{NotificationColumns, OrderColumns, ProductColumns, UserColumns},
-    decode::{self, Kept},
-    errors,
+    decode, errors,
     journal::limit_of,
     meta::{self, Meta},
     open, reads,
 };
 use crate::{
     Key, KeyRecord, ParkedRow, StorageError, StoredRecord,
-    encoding::{self, DecodeError},
+    columns::{NotificationColumns, OrderColumns, ProductColumns, UserColumns},
+    encoding,
+    kept::Kept,
+    snapshot::StateRow,
 };
-
-/// A row that keeps the state of an aggregate, as it is: it may be wrong, and that is for the reader to find out.
-#[derive(Clone, Debug, PartialEq)]
-pub struct StateRow<T, C> {
-    /// The id under which it is kept.
-    pub id: u64,
-    /// The number of the aggregate's last record.
-    pub version: u64,
-    /// The state.
-    pub state: Result<T, DecodeError>,
-    /// What stands beside it.
-    pub columns: C,
-}
 
 /// One moment of a store, read in pages from one transaction. It can be taken beside a live writer, and of what a killed
 /// process has left.

@@ -14,16 +14,11 @@ use sqlx::{
 };
 
 use super::{
-    bind::Values,
-    decode::{self, Kept},
-    eras, errors,
-    journal::limit_of,
-    reads::read_history,
-    store::SqliteStore,
+    bind::Values, decode, eras, errors, journal::limit_of, reads::read_history, store::SqliteStore,
 };
 use crate::{
     Credentials, OrderQuery, Page, ParkedRow, ProductQuery, StorageError, StoredRecord, Unsettled,
-    Views,
+    Views, kept::Kept,
 };
 
 #[async_trait]

@@ -14,7 +14,7 @@ use super::{
 use crate::runtime::{
     Host,
     host::{LinkKind, Part},
-    messages::Record,
+    messages::{Deliver, Record},
     policy,
 };
 
@@ -45,15 +45,16 @@ impl Link {
 
 impl<H: Host> ShardActor<H> {
     /// Takes up records that the feed has delivered.
-    pub(super) fn take_up(
-        &mut self,
-        source: ShardRef,
-        records: Vec<Record>,
-        ctx: &mut Context<Self>,
-    ) {
+    pub(super) fn take_up(&mut self, delivery: Deliver, ctx: &mut Context<Self>) {
+        let Deliver {
+            source,
+            records,
+            announced,
+        } = delivery;
         let now = self.env.clock.uptime();
         if let Some(link) = self.links.get_mut(&source) {
             link.delivered_at = now;
+            link.inlet.announce(announced);
         }
         for record in records {
             self.offer(record, ctx);
@@ -109,6 +110,7 @@ impl<H: Host> ShardActor<H> {
             parts,
         );
         turn.issued = issued;
+        turn.trace = record.trace;
         self.begin(turn, ctx);
     }
 
@@ -293,6 +295,7 @@ fn decode(
         prev,
         aggregate_id: stored.aggregate_id,
         time: stored.time,
+        trace: stored.trace,
         event: Arc::new(proto::decode(&stored.event_type, &stored.payload)?),
     })
 }

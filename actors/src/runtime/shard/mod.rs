@@ -32,8 +32,8 @@ use super::{
     Env, Host,
     aggregate::{Outcome, PartDone},
     messages::{
-        DealWithParked, Deliver, Entry, Execute, ExecuteError, Inspect, Inspection, StopTaking,
-        Watch, WriterHandle, WriterSignal,
+        DealWithParked, Deliver, Entry, Execute, ExecuteError, GiveUp, Inspect, Inspection,
+        StopTaking, Watch, WriterHandle, WriterSignal,
     },
     policy,
 };
@@ -57,6 +57,8 @@ enum Phase {
     Open,
     /// Waiting until everything retired is committed, to be loaded anew.
     Restarting,
+    /// Finishing what was begun, because another node is to serve it.
+    GivingUp,
 }
 
 /// The actor of one shard.
@@ -163,12 +165,13 @@ impl<H: Host> ShardActor<H> {
 
     /// Whether something that was asked of storage in that life of the shard is still wanted.
     fn is_current(&self, life: u64) -> bool {
-        self.life == life && self.phase == Phase::Open
+        self.life == life && matches!(self.phase, Phase::Open | Phase::GivingUp)
     }
 
     fn close(&mut self) {
         self.forget(&Unavailable::CommitFailed);
         self.committing.clear();
+        self.env.stats.shard(self.shard, |stats| stats.owned = false);
         self.set_phase(Phase::Closed);
     }
 
@@ -184,7 +187,10 @@ impl<H: Host> ShardActor<H> {
             .collect();
         self.env
             .stats
-            .shard(self.shard, |stats| stats.epoch = head.epoch);
+            .shard(self.shard, |stats| {
+                stats.epoch = head.epoch;
+                stats.owned = true;
+            });
         self.set_phase(Phase::Loading);
 
         let life = self.life;
@@ -289,7 +295,7 @@ impl<H: Host> StreamHandler<WriterSignal> for ShardActor<H> {
 
 impl<H: Host> StreamHandler<PartDone<H::Aggregate>> for ShardActor<H> {
     fn handle(&mut self, done: PartDone<H::Aggregate>, ctx: &mut Self::Context) {
-        if !matches!(self.phase, Phase::Open) {
+        if !matches!(self.phase, Phase::Open | Phase::GivingUp) {
             return;
         }
         let is_current = self
@@ -343,7 +349,7 @@ impl<H: Host> Handler<Deliver> for ShardActor<H> {
 
     fn handle(&mut self, delivery: Deliver, ctx: &mut Self::Context) {
         if self.phase == Phase::Open {
-            self.take_up(delivery.source, delivery.records, ctx);
+            self.take_up(delivery, ctx);
             self.retire_ready(ctx);
         }
     }
@@ -370,6 +376,17 @@ impl<H: Host> Handler<Inspect> for ShardActor<H> {
             actors: self.slots.values().filter(|slot| slot.is_live()).count(),
             turns_pending: self.turns_pending() + self.keys.waiting(),
             mailbox_depth_max: self.slots.values().map(|slot| slot.open).max().unwrap_or(0),
+        }
+    }
+}
+
+impl<H: Host> Handler<GiveUp> for ShardActor<H> {
+    type Result = ();
+
+    fn handle(&mut self, _: GiveUp, _: &mut Self::Context) {
+        // One that is being loaded or restarted has nothing that could be finished.
+        if self.phase == Phase::Open {
+            self.set_phase(Phase::GivingUp);
         }
     }
 }

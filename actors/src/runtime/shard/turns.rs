@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use actix::Context;
-use domain::{Aggregate, Event, ShardRef, Timestamp, Topology, routing};
+use domain::{Addressee, Aggregate, Event, ShardRef, Timestamp, Topology, UserId, routing};
 use engine::{NewRecord, Ticket, supervision::is_to_be_parked};
-use storage::KeyRecord;
+use storage::{Credentials, KeyRecord, TraceContext};
 use tokio::sync::oneshot;
 
 use super::{ShardActor, parking::PARKED_BEHIND};
@@ -16,7 +16,7 @@ use crate::{
         aggregate::{Decided, Outcome},
         host::Part,
         messages::{
-            Addressee, Companion, Completion, Entry, Execute, ExecuteError, Executed, Payload, Row,
+            Companion, Completion, Entry, Execute, ExecuteError, Executed, Payload, Row,
             Watch,
         },
     },
@@ -67,6 +67,8 @@ pub(super) struct Turn<A: Aggregate> {
     pub(super) key: Option<KeyRecord>,
     /// Told when the aggregate that a command creates comes to rest.
     pub(super) at_rest: Option<oneshot::Sender<A>>,
+    /// The request that it goes back to, which its records carry on.
+    pub(super) trace: Option<TraceContext>,
     /// How often each part has failed, and since when.
     failures: BTreeMap<usize, (u32, Duration)>,
 }
@@ -80,6 +82,7 @@ impl<A: Aggregate> Turn<A> {
             rows: Vec::new(),
             key: None,
             at_rest: None,
+            trace: None,
             failures: BTreeMap::new(),
         }
     }
@@ -118,6 +121,7 @@ pub(super) struct Retiring<A> {
     pub(super) rows: Vec<Row>,
     settled: Vec<(oneshot::Sender<A>, A)>,
     pub(super) last_id: Option<u64>,
+    trace: Option<TraceContext>,
 }
 
 type RejectionOf<H> = <<H as Host>::Aggregate as Aggregate>::Rejection;
@@ -143,9 +147,9 @@ impl<H: Host> ShardActor<H> {
     ) {
         let (id, command, issued) = match execute.addressee {
             Addressee::Existing(id, command) => (id, command, None),
-            Addressee::New(create) => {
+            Addressee::New(draft) => {
                 let id = self.issue_id();
-                (id, create(id), Some(id))
+                (id, H::Aggregate::create(draft, id), Some(id))
             }
         };
         let key = key.map(|mut key| {
@@ -165,8 +169,15 @@ impl<H: Host> ShardActor<H> {
         );
         turn.issued = issued;
         turn.key = key.clone();
-        turn.rows.extend(execute.row.map(|row| row(id)));
+        let credentials = execute.credentials.zip(UserId::new(id));
+        turn.rows.extend(credentials.map(|(password_hash, user_id)| {
+            Row::Credentials(Credentials {
+                user_id,
+                password_hash,
+            })
+        }));
         turn.at_rest = execute.at_rest;
+        turn.trace = execute.trace;
         let ticket = self.begin(turn, ctx);
         if let Some(key) = key {
             self.keys.taken(&key, ticket, self.env.clock.uptime());
@@ -261,6 +272,7 @@ impl<H: Host> ShardActor<H> {
             rows,
             key,
             mut at_rest,
+            trace,
             ..
         } = turn;
         let mut retiring = Retiring {
@@ -268,6 +280,7 @@ impl<H: Host> ShardActor<H> {
             rows: Vec::new(),
             settled: Vec::new(),
             last_id: issued,
+            trace,
         };
         let mut results = Vec::with_capacity(outcomes.len());
         let mut aggregates = Vec::with_capacity(outcomes.len());
@@ -477,7 +490,7 @@ impl<A: Aggregate> Retiring<A> {
                     time,
                     event_type: proto::event_type(&event),
                     payload: proto::encode(&event),
-                    trace: None,
+                    trace: self.trace,
                 },
                 event: Arc::new(event),
             },

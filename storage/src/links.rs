@@ -1,4 +1,4 @@
-//! The column `links` of a journal row: the record's places on inbox links.
+//! The column `links` of a journal row, in every store: the record's places on inbox links.
 //!
 //! `,3/1:41,3/2:7,` says that it is addressed to shard 1 of domain 3, where the record before it on that link has
 //! position 41, and to shard 2. Each target stands between a comma and a colon, so that looking for `,3/1:` finds
@@ -10,7 +10,7 @@ use domain::{Domain, ShardRef};
 use engine::Stamp;
 
 /// The column's text; `None` for a record that is addressed to nobody.
-pub(super) fn to_text(stamps: &[Stamp<ShardRef>]) -> Option<String> {
+pub(crate) fn to_text(stamps: &[Stamp<ShardRef>]) -> Option<String> {
     if stamps.is_empty() {
         return None;
     }
@@ -25,12 +25,12 @@ pub(super) fn to_text(stamps: &[Stamp<ShardRef>]) -> Option<String> {
 }
 
 /// What the text of a record for this target contains, and no other.
-pub(super) fn needle(target: ShardRef) -> String {
+pub(crate) fn needle(target: ShardRef) -> String {
     format!(",{}/{}:", target.domain.code(), target.shard)
 }
 
 /// The stamps of the text, or `None` if it is malformed.
-pub(super) fn from_text(text: &str) -> Option<Vec<Stamp<ShardRef>>> {
+pub(crate) fn from_text(text: &str) -> Option<Vec<Stamp<ShardRef>>> {
     let inner = text.strip_prefix(',')?.strip_suffix(',')?;
     inner.split(',').map(stamp).collect()
 }

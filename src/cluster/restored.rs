@@ -1,0 +1,96 @@
+//! Notices that a database was restored to an earlier backup: somebody else remembers records that it has forgotten.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use actors::transport::kafka::{KafkaConfig, last_records};
+use anyhow::{Result, bail};
+use domain::ShardRef;
+use engine::Head;
+use storage::{ActivityLog, Incarnations, Journal, postgres::PostgresStore};
+
+use crate::config::ClusterConfig;
+
+/// How long Kafka and MongoDB have to say what they remember; what cannot be asked is not waited for.
+const ASKING: Duration = Duration::from_secs(20);
+/// Shards that an error names.
+const NAMED_MAX: usize = 3;
+
+/// Somebody who remembers more of a shard's journal than the journal has.
+struct Ahead {
+    shard: ShardRef,
+    who: &'static str,
+    remembers: u64,
+    ends: u64,
+}
+
+/// Looks whether the public topics, the activity log or other shards remember records that the journals do not have.
+///
+/// # Errors
+/// If they do; it names `stampede recover`.
+pub(super) async fn check(
+    config: &ClusterConfig,
+    kafka: &KafkaConfig,
+    postgres: &PostgresStore,
+    incarnations: &Incarnations,
+    activity: &dyn ActivityLog,
+) -> Result<()> {
+    let shards: Vec<ShardRef> = postgres.topology().journals().collect();
+    // First what others remember, then what the journals have: other nodes may be at work.
+    let mut remembered: Vec<(ShardRef, &'static str, u64)> = Vec::new();
+    match tokio::time::timeout(ASKING, last_records(kafka, &shards)).await {
+        Ok(Ok(records)) => {
+            let of_this_life = records
+                .into_iter()
+                .filter(|(shard, incarnation, _)| incarnations.current(*shard) == incarnation);
+            remembered.extend(of_this_life.map(|(shard, _, position)| (shard, "Kafka", position)));
+        }
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "the public topics cannot be compared with the journals")
+        }
+        Err(_) => tracing::warn!("the public topics cannot be compared with the journals in time"),
+    }
+    if config.mongodb.is_some() {
+        match tokio::time::timeout(ASKING, activity.watermarks()).await {
+            Ok(Ok(watermarks)) => remembered.extend(
+                (watermarks.into_iter())
+                    .map(|(shard, position)| (shard, "the activity log", position)),
+            ),
+            _ => tracing::warn!("the activity log cannot be compared with the journals"),
+        }
+    }
+    for (_, head) in postgres.heads(&shards).await? {
+        let watermarks = head.watermarks.into_iter();
+        remembered.extend(watermarks.map(|(source, position)| (source, "another shard", position)));
+    }
+    let heads: BTreeMap<ShardRef, Head<ShardRef>> =
+        postgres.heads(&shards).await?.into_iter().collect();
+    let mut ahead: Vec<Ahead> = remembered
+        .into_iter()
+        .map(|(shard, who, remembers)| Ahead {
+            shard,
+            who,
+            remembers,
+            ends: heads.get(&shard).map_or(0, |head| head.last_position),
+        })
+        .filter(|it| it.remembers > it.ends)
+        .collect();
+    if ahead.is_empty() {
+        return Ok(());
+    }
+    ahead.sort_by_key(|it| it.shard);
+    let examples: Vec<String> = ahead
+        .iter()
+        .take(NAMED_MAX)
+        .map(|it| {
+            format!(
+                "the journal of {} ends at position {}, but {} remembers position {}",
+                it.shard, it.ends, it.who, it.remembers
+            )
+        })
+        .collect();
+    bail!(
+        "the database was restored to an earlier state ({}{}): stop all nodes and run `stampede recover`",
+        examples.join("; "),
+        if ahead.len() > NAMED_MAX { "; …" } else { "" }
+    )
+}
