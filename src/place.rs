@@ -54,9 +54,15 @@ impl PlaceArgs {
         // An empty variable counts as none.
         let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
         let has_cluster_flag = self.cluster.config.is_some() || !self.cluster.set.is_empty();
-        let cluster_variable = || CLUSTER_VARIABLES.into_iter().find(|name| variable(name).is_some());
+        let cluster_variable = || {
+            CLUSTER_VARIABLES
+                .into_iter()
+                .find(|name| variable(name).is_some())
+        };
         match (&self.data_dir, has_cluster_flag) {
-            (Some(_), true) => bail!("--data-dir and the configuration of a cluster exclude each other"),
+            (Some(_), true) => {
+                bail!("--data-dir and the configuration of a cluster exclude each other")
+            }
             (Some(dir), false) => return Ok(Some(dir.clone())),
             (None, true) => return Ok(None),
             (None, false) => {}
@@ -116,14 +122,19 @@ mod tests {
         let (dir_set, cluster_set) = ((DIR_VARIABLE, "there"), ("STAMPEDE_CONFIG", "file"));
         let of = |args, variables: &[_]| directory(args, variables).unwrap();
         assert_eq!(of(&none, &[]), Some(DEFAULT_DIR.into()));
-        assert_eq!(of(&none, &[("STAMPEDE_POSTGRES_URL", "")]), Some(DEFAULT_DIR.into()));
+        assert_eq!(
+            of(&none, &[("STAMPEDE_POSTGRES_URL", "")]),
+            Some(DEFAULT_DIR.into())
+        );
         assert_eq!(of(&none, &[dir_set]), Some("there".into()));
         assert_eq!(of(&none, &[cluster_set]), None);
         assert_eq!(of(&none, &[("STAMPEDE_POSTGRES_URL_FILE", "f")]), None);
         assert_eq!(of(&dir, &[dir_set, cluster_set]), Some("here".into()));
         assert_eq!(of(&cluster, &[dir_set, cluster_set]), None);
         assert!(directory(&both, &[]).is_err());
-        let error = directory(&none, &[dir_set, cluster_set]).unwrap_err().to_string();
+        let error = directory(&none, &[dir_set, cluster_set])
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("STAMPEDE_CONFIG"), "{error}");
     }
 }

@@ -4,7 +4,6 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod kafka {
-    mod adhoc;
     mod consuming;
     mod failures;
     mod group;

@@ -49,7 +49,9 @@ impl Log {
         let heads = store.heads().await?.into_iter();
         let mut gaps = Gaps {
             expired_before: self.expired_before,
-            ends: heads.map(|(shard, head)| (shard, head.last_position)).collect(),
+            ends: heads
+                .map(|(shard, head)| (shard, head.last_position))
+                .collect(),
             expired: BTreeMap::new(),
             told: BTreeMap::new(),
         };

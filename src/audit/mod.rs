@@ -55,12 +55,12 @@ pub(crate) struct Args {
 
 /// What an audit has come to.
 #[derive(Debug, PartialEq)]
-struct Audited {
-    report: Report,
+pub(crate) struct Audited {
+    pub(crate) report: Report,
     /// Whether there is an activity log; what it should hold is not checked otherwise.
     has_log: bool,
     /// Public events that a restore has made the journals forget. They are no violation: `stampede recover` knows.
-    lost: LostEvents,
+    pub(crate) lost: LostEvents,
 }
 
 /// Audits, and prints what was found.
@@ -112,7 +112,7 @@ async fn audit_directory(dir: &Path) -> Result<Audited, StorageError> {
 }
 
 /// Audits the stores of a cluster.
-async fn audit_cluster(config: &ClusterConfig) -> Result<Audited, StorageError> {
+pub(crate) async fn audit_cluster(config: &ClusterConfig) -> Result<Audited, StorageError> {
     let options = postgres_options(config);
     let log = match &config.mongodb {
         Some(mongodb) => {
@@ -133,10 +133,7 @@ async fn audit_cluster(config: &ClusterConfig) -> Result<Audited, StorageError> 
 }
 
 /// Audits a snapshot. That of the activity log was taken before it.
-async fn audit_stores(
-    store: &mut dyn Snapshot,
-    log: Option<Log>,
-) -> Result<Audited, StorageError> {
+async fn audit_stores(store: &mut dyn Snapshot, log: Option<Log>) -> Result<Audited, StorageError> {
     let mut checker = Checker::new(store.topology(), heads(store).await?);
     let has_log = log.is_some();
     if let Some(log) = log {

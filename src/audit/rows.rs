@@ -138,10 +138,7 @@ async fn read_keys(store: &mut dyn Snapshot, checker: &mut Checker) -> Result<()
     Ok(())
 }
 
-async fn read_parked(
-    store: &mut dyn Snapshot,
-    checker: &mut Checker,
-) -> Result<(), StorageError> {
+async fn read_parked(store: &mut dyn Snapshot, checker: &mut Checker) -> Result<(), StorageError> {
     for row in store.parked().await? {
         checker.parked_row(row.shard, row.parked_at, row.command);
     }

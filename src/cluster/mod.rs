@@ -5,7 +5,7 @@
 //! they need and waits, visibly and not for ever, for servers that are not up yet.
 
 pub(crate) mod migrate;
-mod restored;
+pub(crate) mod restored;
 pub(crate) mod role;
 pub(crate) mod stores;
 mod wait;

@@ -12,6 +12,8 @@ use crate::config::ClusterConfig;
 
 /// How long Kafka and MongoDB have to say what they remember; what cannot be asked is not waited for.
 const ASKING: Duration = Duration::from_secs(20);
+/// Whoever remembers a life of the database that it knows nothing of.
+const LATER_LIFE: &str = "Kafka, from a later life of the database,";
 /// Shards that an error names.
 const NAMED_MAX: usize = 3;
 
@@ -27,7 +29,7 @@ struct Ahead {
 ///
 /// # Errors
 /// If they do; it names `stampede recover`.
-pub(super) async fn check(
+pub(crate) async fn check(
     config: &ClusterConfig,
     kafka: &KafkaConfig,
     postgres: &PostgresStore,
@@ -37,12 +39,16 @@ pub(super) async fn check(
     let shards: Vec<ShardRef> = postgres.topology().journals().collect();
     // First what others remember, then what the journals have: other nodes may be at work.
     let mut remembered: Vec<(ShardRef, &'static str, u64)> = Vec::new();
+    let mut later_lives = Vec::new();
     match tokio::time::timeout(ASKING, last_records(kafka, &shards)).await {
         Ok(Ok(records)) => {
-            let of_this_life = records
-                .into_iter()
-                .filter(|(shard, incarnation, _)| incarnations.current(*shard) == incarnation);
-            remembered.extend(of_this_life.map(|(shard, _, position)| (shard, "Kafka", position)));
+            for (shard, incarnation, position) in records {
+                if incarnations.current(shard) == incarnation {
+                    remembered.push((shard, "Kafka", position));
+                } else if is_of_a_later_life(postgres, incarnations, shard, &incarnation).await? {
+                    later_lives.push((shard, LATER_LIFE, position));
+                }
+            }
         }
         Ok(Err(error)) => {
             tracing::warn!(%error, "the public topics cannot be compared with the journals")
@@ -64,15 +70,18 @@ pub(super) async fn check(
     }
     let heads: BTreeMap<ShardRef, Head<ShardRef>> =
         postgres.heads(&shards).await?.into_iter().collect();
+    let than_it = |(shard, who, remembers): (ShardRef, &'static str, u64)| Ahead {
+        shard,
+        who,
+        remembers,
+        ends: heads.get(&shard).map_or(0, |head| head.last_position),
+    };
+    let remembered = remembered.into_iter().map(than_it);
+    // A new database has forgotten nothing, whatever an old one may have left in the topics.
+    let later_lives = later_lives.into_iter().map(than_it);
     let mut ahead: Vec<Ahead> = remembered
-        .into_iter()
-        .map(|(shard, who, remembers)| Ahead {
-            shard,
-            who,
-            remembers,
-            ends: heads.get(&shard).map_or(0, |head| head.last_position),
-        })
         .filter(|it| it.remembers > it.ends)
+        .chain(later_lives.filter(|it| it.ends > 0))
         .collect();
     if ahead.is_empty() {
         return Ok(());
@@ -93,4 +102,15 @@ pub(super) async fn check(
         examples.join("; "),
         if ahead.len() > NAMED_MAX { "; …" } else { "" }
     )
+}
+
+/// Whether an incarnation is neither one of the database's own nor one whose records it knows to be lost.
+async fn is_of_a_later_life(
+    postgres: &PostgresStore,
+    incarnations: &Incarnations,
+    shard: ShardRef,
+    incarnation: &str,
+) -> Result<bool> {
+    let is_known = incarnations.is_known(shard, incarnation);
+    Ok(!is_known && !postgres.has_lost(shard, incarnation).await?)
 }

@@ -92,7 +92,10 @@ async fn carry_out(config: &ClusterConfig, recovery: Recovery, plan: &Plan) -> R
     let put_back = async {
         let options = mongo_options(mongodb, incarnations);
         let log = MongoActivityLog::open(mongodb.url.expose(), options).await?;
-        let positions = plan.logged.iter().map(|lowered| (lowered.source, lowered.to));
+        let positions = plan
+            .logged
+            .iter()
+            .map(|lowered| (lowered.source, lowered.to));
         log.lower_watermarks(&positions.collect::<Vec<_>>()).await
     };
     put_back

@@ -221,7 +221,11 @@ impl Lost {
         Ok(())
     }
 
-    async fn write(&mut self, shard: ShardRef, recovery: &mut Recovery) -> Result<(), StorageError> {
+    async fn write(
+        &mut self,
+        shard: ShardRef,
+        recovery: &mut Recovery,
+    ) -> Result<(), StorageError> {
         let records = self.pending.remove(&shard).unwrap_or_default();
         for (event_type, count) in recovery.note_lost(&records).await? {
             self.shards.insert(shard);

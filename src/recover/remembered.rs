@@ -32,10 +32,15 @@ pub(super) async fn from_kafka(
     let (sender, mut receiver) = mpsc::channel(BETWEEN);
     let reading = async move {
         let shards = journals.shards();
-        let reads = shards.into_iter().map(|shard| read_shard(kafka, shard, journals.clone(), sender.clone()));
+        let reads = shards
+            .into_iter()
+            .map(|shard| read_shard(kafka, shard, journals.clone(), sender.clone()));
         let reads: Vec<_> = reads.collect();
         drop(sender);
-        stream::iter(reads).buffer_unordered(PARTITIONS).try_collect::<()>().await
+        stream::iter(reads)
+            .buffer_unordered(PARTITIONS)
+            .try_collect::<()>()
+            .await
     };
     // It owns the receiver, so that readers end if it fails.
     let noting = async move {

@@ -14,14 +14,21 @@ pub(super) fn table(plan: &Plan) -> String {
     let mut text = String::new();
     // Writing into a string does not fail.
     if plan.is_whole() {
-        text.push_str("nothing is lost that was not known to be: every shard keeps its incarnation\n");
+        text.push_str(
+            "nothing is lost that was not known to be: every shard keeps its incarnation\n",
+        );
     } else {
         let total: u64 = plan.lost.values().sum();
         let _ = writeln!(text, "{:<40}  {:>10}", "public events lost", total);
         for (event_type, count) in &plan.lost {
             let _ = writeln!(text, "  {event_type:<38}  {count:>10}");
         }
-        let _ = writeln!(text, "{:<40}  {:>10}", "shards with a new incarnation", plan.renewed.len());
+        let _ = writeln!(
+            text,
+            "{:<40}  {:>10}",
+            "shards with a new incarnation",
+            plan.renewed.len()
+        );
         for (domain, count) in by_domain(&plan.renewed) {
             let _ = writeln!(text, "  {:<38}  {count:>10}", domain.name());
         }
@@ -29,16 +36,30 @@ pub(super) fn table(plan: &Plan) -> String {
     section(&mut text, "last ids raised", &plan.raised, |(shard, id)| {
         format!("{shard} to {id}")
     });
-    section(&mut text, "watermarks of shards lowered", &plan.links, |(target, lowered)| {
-        let (source, from, to) = (lowered.source, lowered.from, lowered.to);
-        format!("{target} on the link from {source}: {from} to {to}")
-    });
-    section(&mut text, "watermarks of the activity log lowered", &plan.logged, |lowered| {
-        let (source, from, to) = (lowered.source, lowered.from, lowered.to);
-        format!("{source}: {from} to {to}")
-    });
+    section(
+        &mut text,
+        "watermarks of shards lowered",
+        &plan.links,
+        |(target, lowered)| {
+            let (source, from, to) = (lowered.source, lowered.from, lowered.to);
+            format!("{target} on the link from {source}: {from} to {to}")
+        },
+    );
+    section(
+        &mut text,
+        "watermarks of the activity log lowered",
+        &plan.logged,
+        |lowered| {
+            let (source, from, to) = (lowered.source, lowered.from, lowered.to);
+            format!("{source}: {from} to {to}")
+        },
+    );
     if plan.cursors > 0 {
-        let _ = writeln!(text, "{:<40}  {:>10}", "cursors of publishers put back", plan.cursors);
+        let _ = writeln!(
+            text,
+            "{:<40}  {:>10}",
+            "cursors of publishers put back", plan.cursors
+        );
     }
     text.push_str("all shards are taken from their owners");
     text

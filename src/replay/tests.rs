@@ -7,7 +7,7 @@ use std::path::Path;
 use super::*;
 use crate::audit::tests::shop::Shop;
 
-fn at(dir: &Path) -> Place {
+fn place(dir: &Path) -> Place {
     Place::Directory(dir.to_owned())
 }
 
@@ -18,7 +18,7 @@ async fn the_history_and_the_state_at_any_point_are_told() {
     let sold = shop.sell(2).await;
     let refused = shop.sell(100).await;
 
-    let replayed = replay(&at(dir.path()), sold, None).await.unwrap();
+    let replayed = replay(&place(dir.path()), sold, None).await.unwrap();
     let value = json::of(&replayed);
     assert_eq!(value["order_id"], sold.get());
     assert_eq!(value["at"], 2);
@@ -35,7 +35,7 @@ async fn the_history_and_the_state_at_any_point_are_told() {
     assert_eq!(value["state"]["status"], "confirmed");
     assert_eq!(value["state"]["total"]["amount"], 9_998);
 
-    let earlier = json::of(&replay(&at(dir.path()), sold, Some(1)).await.unwrap());
+    let earlier = json::of(&replay(&place(dir.path()), sold, Some(1)).await.unwrap());
     assert_eq!(earlier["state"]["status"], "created");
     assert_eq!(earlier["state"]["lines"][0]["sku"], serde_json::Value::Null);
     assert_eq!(
@@ -53,7 +53,7 @@ async fn the_history_and_the_state_at_any_point_are_told() {
     ] {
         assert!(told.contains(part), "{part}: {told}");
     }
-    let told = text::of(&replay(&at(dir.path()), refused, None).await.unwrap());
+    let told = text::of(&replay(&place(dir.path()), refused, None).await.unwrap());
     for part in [
         "product 1 refuses, 3 left; out_of_stock",
         "reason    out_of_stock",
@@ -68,7 +68,9 @@ async fn what_is_not_there_is_told_clearly() {
     let mut shop = Shop::open(dir.path(), 5).await;
     let order = shop.sell(2).await;
     for at in [0, 3, u64::MAX] {
-        let error = replay(&at(dir.path()), order, Some(at)).await.unwrap_err();
+        let error = replay(&place(dir.path()), order, Some(at))
+            .await
+            .unwrap_err();
         assert_eq!(
             error.to_string(),
             format!("order {order} has no event {at}: --at takes a number from 1 to 2")
@@ -76,9 +78,9 @@ async fn what_is_not_there_is_told_clearly() {
         assert_eq!(error.exit_code(), EXIT_NOT_THERE);
     }
     let unknown = OrderId::new(order.get() + 1).unwrap();
-    let error = replay(&at(dir.path()), unknown, None).await.unwrap_err();
+    let error = replay(&place(dir.path()), unknown, None).await.unwrap_err();
     assert_eq!(error.to_string(), format!("there is no order {unknown}"));
-    let error = replay(&at(&dir.path().join("nowhere")), order, None)
+    let error = replay(&place(&dir.path().join("nowhere")), order, None)
         .await
         .unwrap_err();
     assert_eq!(error.exit_code(), EXIT_UNREADABLE);

@@ -44,6 +44,13 @@ impl Incarnations {
         self.of(shard, u64::MAX)
     }
 
+    /// Whether a shard has ever written in this incarnation.
+    #[must_use]
+    pub fn is_known(&self, shard: ShardRef, incarnation: &str) -> bool {
+        let lives = self.shards.get(&shard);
+        lives.is_some_and(|lives| lives.values().any(|life| life == incarnation))
+    }
+
     /// The name of the source of a record, `/orders/shards/7/<incarnation>`: with the position it names the record.
     #[must_use]
     pub fn source(&self, shard: ShardRef, position: u64) -> String {
@@ -95,6 +102,7 @@ mod tests {
         assert_eq!(lives.of(SHARD, 10), "first");
         assert_eq!(lives.of(SHARD, 11), "second");
         assert_eq!(lives.current(SHARD), "second");
+        assert!(lives.is_known(SHARD, "first") && !lives.is_known(SHARD, "third"));
         assert_eq!(lives.source(SHARD, 3), "/orders/shards/7/first");
     }
 

@@ -440,11 +440,13 @@ impl Drop for Cluster {
             }
             return;
         }
-        let log = self.stderr();
-        let panic = log.lines().find(|line| line.contains("panicked at"));
-        assert!(
-            panic.is_none() || self.panics_expected.get(),
-            "the program panicked: {panic:?}"
-        );
+        for process in self.processes() {
+            let panic = process.panic();
+            assert!(
+                panic.is_none() || self.panics_expected.get(),
+                "the program panicked:\n{}",
+                panic.unwrap_or_default()
+            );
+        }
     }
 }

@@ -105,6 +105,15 @@ impl Process {
         lines[lines.len().saturating_sub(LOG_LINES_SHOWN)..].join("\n")
     }
 
+    /// What the log has from its first panic on, if there is one.
+    pub(crate) fn panic(&self) -> Option<String> {
+        let log = self.stderr();
+        let lines: Vec<&str> = log.lines().collect();
+        let panicked = lines.iter().position(|line| line.contains("panicked at"))?;
+        let end = lines.len().min(panicked + LOG_LINES_SHOWN);
+        Some(lines[panicked..end].join("\n"))
+    }
+
     /// Sends a signal.
     pub(crate) fn signal(&self, signal: &str) {
         let child = self.child.as_ref().expect("the process runs");

@@ -252,11 +252,11 @@ impl Drop for Embedded {
             eprintln!("the end of the program's log:\n{}", self.process.log_end());
             return;
         }
-        let log = self.process.stderr();
-        let panic = log.lines().find(|line| line.contains("panicked at"));
+        let panic = self.process.panic();
         assert!(
             panic.is_none() || self.panics_expected.get(),
-            "the program panicked: {panic:?}"
+            "the program panicked:\n{}",
+            panic.unwrap_or_default()
         );
     }
 }

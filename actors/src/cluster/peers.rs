@@ -15,7 +15,7 @@ use proto::internal::{
     OnWire,
     v1::{self, shard_service_client::ShardServiceClient},
 };
-use tokio::time::timeout;
+use tokio::{runtime::Handle, time::timeout};
 use tonic::{
     Code, Status, Streaming,
     service::interceptor::InterceptedService,
@@ -59,6 +59,8 @@ type Outcome<A> = Result<Executed<A>, ExecuteError<<A as Aggregate>::Rejection>>
 #[derive(Clone)]
 pub struct Peers {
     secret: Present,
+    /// The runtime to which connections belong: threads that call come and go.
+    home: Handle,
     channels: Arc<Mutex<HashMap<String, Channel>>>,
 }
 
@@ -71,11 +73,13 @@ pub(crate) struct Asked<A: Aggregate> {
 }
 
 impl Peers {
-    /// The way to nodes that know this secret.
+    /// The way to nodes that know this secret. Connections belong to the caller's tokio runtime, which has to be driven
+    /// for as long as they are used.
     #[must_use]
     pub fn new(secret: &ClusterSecret) -> Self {
         Self {
             secret: Present::new(secret),
+            home: Handle::current(),
             channels: Arc::default(),
         }
     }
@@ -203,6 +207,7 @@ impl Peers {
         let channel = match channels.get(address) {
             Some(channel) => channel.clone(),
             None => {
+                let _entered = self.home.enter();
                 let channel = connect(address).map_err(|error| {
                     tracing::error!(peer = address, %error, "the address of a peer cannot be used");
                     Failure::Refused { owner: None }

@@ -65,7 +65,7 @@ impl Default for Settings {
         Self {
             threads: 2,
             request_bytes_max: REQUEST_BYTES_MAX,
-            calls_per_connection_max: 1_024,
+            calls_per_connection_max: 10_000,
             streams_max: 1_024,
             stop_limit: Duration::from_secs(25),
         }

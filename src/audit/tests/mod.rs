@@ -2,28 +2,42 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod cluster;
 mod damage;
-mod pen;
+pub(crate) mod pen;
+pub(crate) mod servers;
 pub(crate) mod shop;
 
 use domain::invariants::{Invariant, Report};
+use storage::StorageError;
 
 use self::shop::Shop;
-use super::audit;
+use super::audit_directory;
+
+/// What an audit of a directory finds.
+async fn audit(dir: &std::path::Path) -> Result<Report, StorageError> {
+    let audited = audit_directory(dir).await?;
+    assert_eq!((audited.has_log, audited.lost.total), (true, 0));
+    Ok(audited.report)
+}
 
 /// A shop that has sold, has refused, and has an order and an answer on their way.
 async fn busy_shop(dir: &std::path::Path) -> Shop {
     let mut shop = Shop::open(dir, 10).await;
+    be_busy(&mut shop).await;
+    shop
+}
+
+async fn be_busy(shop: &mut Shop) {
     shop.sell(3).await;
     shop.sell(100).await;
     shop.sell(2).await;
     shop.place(1).await;
     shop.answer().await;
     shop.place(1).await;
-    shop
 }
 
-fn told(report: &Report) -> Vec<String> {
+pub(crate) fn told(report: &Report) -> Vec<String> {
     let findings = report.findings().iter();
     findings
         .flat_map(|finding| &finding.examples)

@@ -1,6 +1,6 @@
 //! A small store, written through the storage port as the program writes it.
 
-use std::{collections::HashMap, path::Path};
+use std::{collections::HashMap, path::Path, sync::Arc};
 
 use domain::{Event, ShardRef, Timestamp, Topology, routing};
 use engine::{Entry, Writer};
@@ -10,7 +10,7 @@ use storage::{
 };
 
 /// One shard of each domain.
-const TOPOLOGY: Topology = Topology::uniform(1);
+pub(crate) const TOPOLOGY: Topology = Topology::uniform(1);
 
 /// What a turn of a shard brings about beside its events.
 #[derive(Default)]
@@ -22,45 +22,68 @@ pub(super) struct Beside {
 
 /// Writes journals, rows and the activity log.
 pub(super) struct Pen {
-    store: SqliteStore,
-    log: SqliteActivityLog,
+    journal: Arc<dyn Journal>,
+    log: Arc<dyn ActivityLog>,
+    /// The files, to be closed.
+    files: Option<(Arc<SqliteStore>, Arc<SqliteActivityLog>)>,
     writer: Writer<ShardRef, NewRecord, ()>,
+    pub(super) memory: Memory,
+}
+
+/// What was written.
+#[derive(Clone)]
+pub(super) struct Memory {
     pub(super) now: Timestamp,
     /// What was recorded in each shard: the aggregate and the event.
     journals: HashMap<ShardRef, Vec<(u64, Event)>>,
 }
 
 impl Pen {
+    /// In files in this directory.
     pub(super) async fn open(dir: &Path) -> Self {
-        let store = SqliteStore::open(dir, &TOPOLOGY, OpenMode::CreateIfMissing)
-            .await
-            .unwrap();
+        let store = SqliteStore::open(dir, &TOPOLOGY, OpenMode::CreateIfMissing).await;
+        let store = Arc::new(store.unwrap());
+        let log = Arc::new(SqliteActivityLog::open(dir).await.unwrap());
+        Self {
+            files: Some((store.clone(), log.clone())),
+            ..Self::over(store, log, Memory::default()).await
+        }
+    }
+
+    /// In these stores, which hold what the memory says.
+    pub(super) async fn over(
+        journal: Arc<dyn Journal>,
+        log: Arc<dyn ActivityLog>,
+        memory: Memory,
+    ) -> Self {
         let mut writer = Writer::default();
         for shard in TOPOLOGY.journals() {
-            writer.open(shard, store.claim(shard, "test", None).await.unwrap());
+            writer.open(shard, journal.claim(shard, "test", None).await.unwrap());
         }
         Self {
-            store,
-            log: SqliteActivityLog::open(dir).await.unwrap(),
+            journal,
+            log,
+            files: None,
             writer,
-            now: Timestamp::from_millis(1_800_000_000_000),
-            journals: HashMap::new(),
+            memory,
         }
     }
 
     pub(super) async fn close(self) {
-        self.store.close().await.unwrap();
-        self.log.close().await.unwrap();
+        if let Some((store, log)) = self.files {
+            store.close().await.unwrap();
+            log.close().await.unwrap();
+        }
     }
 
     /// How many records a shard has.
     pub(super) fn recorded(&self, shard: ShardRef) -> u64 {
-        self.journals.get(&shard).map_or(0, Vec::len) as u64
+        self.memory.journals.get(&shard).map_or(0, Vec::len) as u64
     }
 
     /// The newest record of a shard with its position.
     pub(super) fn newest(&self, shard: ShardRef) -> (u64, (u64, Event)) {
-        let journal = &self.journals[&shard];
+        let journal = &self.memory.journals[&shard];
         (journal.len() as u64, journal.last().unwrap().clone())
     }
 
@@ -79,7 +102,7 @@ impl Pen {
             payload: NewRecord {
                 aggregate_id: id,
                 seq,
-                time: self.now,
+                time: self.memory.now,
                 event_type: proto::event_type(event),
                 payload: proto::encode(event),
                 trace: None,
@@ -96,16 +119,16 @@ impl Pen {
         };
         self.writer.submit(entry).unwrap();
         let commits = self.writer.begin(usize::MAX).unwrap().commits;
-        self.store.commit(&Batch { commits, rows }).await.unwrap();
+        self.journal.commit(&Batch { commits, rows }).await.unwrap();
         self.writer.committed();
 
-        let journal = self.journals.entry(shard).or_default();
+        let journal = self.memory.journals.entry(shard).or_default();
         for event in events {
             journal.push((id, event));
             let position = journal.len() as u64;
             let entry = NewActivity {
                 source: Some((shard, position)),
-                time: self.now,
+                time: self.memory.now,
                 level: Level::Info,
                 service: "test",
                 event_type: "test.v1".to_owned(),
@@ -118,6 +141,15 @@ impl Pen {
                 .await
                 .unwrap();
         }
-        self.now = self.now.plus(std::time::Duration::from_millis(100));
+        self.memory.now = self.memory.now.plus(std::time::Duration::from_millis(100));
+    }
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self {
+            now: Timestamp::from_millis(1_800_000_000_000),
+            journals: HashMap::new(),
+        }
     }
 }

@@ -11,9 +11,9 @@ use domain::{
     saga,
     users::{Role, User, UserCommand},
 };
-use storage::{Key, KeyOwner, KeyRecord, RowWrites};
+use storage::{ActivityLog, Journal, Key, KeyOwner, KeyRecord, RowWrites};
 
-use super::pen::{Beside, Pen};
+use super::pen::{self, Beside, Pen};
 
 const ORDERS: ShardRef = shard(Domain::Orders);
 const PRODUCTS: ShardRef = shard(Domain::Products);
@@ -33,16 +33,63 @@ pub(crate) struct Shop {
     user: UserId,
 }
 
+/// A shop as it was.
+#[derive(Clone)]
+pub(crate) struct Memory {
+    pen: pen::Memory,
+    orders: HashMap<u64, (Order, u64)>,
+    products: HashMap<u64, (Product, u64)>,
+}
+
 impl Shop {
     /// Opens a shop that has so many pieces.
     pub(crate) async fn open(dir: &Path, stock: u64) -> Self {
-        let mut shop = Self {
-            pen: Pen::open(dir).await,
+        Self::founded(Pen::open(dir).await, stock).await
+    }
+
+    /// Opens a shop in these empty stores.
+    pub(crate) async fn over(
+        journal: Arc<dyn Journal>,
+        log: Arc<dyn ActivityLog>,
+        stock: u64,
+    ) -> Self {
+        Self::founded(Pen::over(journal, log, pen::Memory::default()).await, stock).await
+    }
+
+    /// Opens a shop again in stores that are as it remembers them.
+    pub(crate) async fn again(
+        journal: Arc<dyn Journal>,
+        log: Arc<dyn ActivityLog>,
+        memory: Memory,
+    ) -> Self {
+        Self {
+            orders: memory.orders,
+            products: memory.products,
+            ..Self::of(Pen::over(journal, log, memory.pen).await)
+        }
+    }
+
+    /// The shop as it is.
+    pub(crate) fn memory(&self) -> Memory {
+        Memory {
+            pen: self.pen.memory.clone(),
+            orders: self.orders.clone(),
+            products: self.products.clone(),
+        }
+    }
+
+    fn of(pen: Pen) -> Self {
+        Self {
+            pen,
             orders: HashMap::new(),
             products: HashMap::new(),
             product: ProductId::new(1).unwrap(),
             user: UserId::new(1).unwrap(),
-        };
+        }
+    }
+
+    async fn founded(pen: Pen, stock: u64) -> Self {
+        let mut shop = Self::of(pen);
         shop.register_user().await;
         shop.create_product(stock).await;
         shop
@@ -56,7 +103,7 @@ impl Shop {
     /// Places an order that nobody has heard of yet.
     pub(crate) async fn place(&mut self, pieces: u64) -> OrderId {
         let last = self.orders.keys().max().copied().and_then(OrderId::new);
-        let order_id = OrderId::next(last, 0, self.pen.now);
+        let order_id = OrderId::next(last, 0, self.pen.memory.now);
         let fingerprint = [7; 16];
         let key: Arc<str> = format!("key of {order_id}").into();
         let command = OrderCommand::CreateOrder {
@@ -66,7 +113,7 @@ impl Shop {
                 product_id: self.product,
                 quantity: Quantity::new(pieces).unwrap(),
             }],
-            deadline: self.pen.now.plus(std::time::Duration::from_secs(60)),
+            deadline: self.pen.memory.now.plus(std::time::Duration::from_secs(60)),
             idempotency: Some(IdempotencyKey {
                 key: key.clone(),
                 fingerprint,
@@ -137,8 +184,8 @@ impl Shop {
             subject: "Your order".into(),
             body: "".into(),
         };
-        let events = Notification::decide(None, &command, self.pen.now).unwrap();
-        let state = Notification::evolve_all(None, &events, self.pen.now).unwrap();
+        let events = Notification::decide(None, &command, self.pen.memory.now).unwrap();
+        let state = Notification::evolve_all(None, &events, self.pen.memory.now).unwrap();
         let rows = RowWrites {
             notifications: vec![(state, 1)],
             ..RowWrites::default()
@@ -170,8 +217,8 @@ impl Shop {
             email: None,
             role: Role::Customer,
         };
-        let events = User::decide(None, &command, self.pen.now).unwrap();
-        let state = User::evolve_all(None, &events, self.pen.now).unwrap();
+        let events = User::decide(None, &command, self.pen.memory.now).unwrap();
+        let state = User::evolve_all(None, &events, self.pen.memory.now).unwrap();
         let rows = RowWrites {
             users: vec![(state, 1)],
             ..RowWrites::default()
@@ -202,7 +249,7 @@ impl Shop {
 
     async fn product(&mut self, id: ProductId, command: &ProductCommand, beside: Beside) {
         let kept = self.products.remove(&id.get());
-        let (events, seq, state) = decide(kept, command, self.pen.now);
+        let (events, seq, state) = decide(kept, command, self.pen.memory.now);
         let rows = RowWrites {
             products: vec![state.clone()],
             ..RowWrites::default()
@@ -215,7 +262,7 @@ impl Shop {
 
     async fn order(&mut self, id: OrderId, command: &OrderCommand, beside: Beside) {
         let kept = self.orders.remove(&id.get());
-        let (events, seq, state) = decide(kept, command, self.pen.now);
+        let (events, seq, state) = decide(kept, command, self.pen.memory.now);
         let rows = RowWrites {
             orders: vec![state.clone()],
             ..RowWrites::default()

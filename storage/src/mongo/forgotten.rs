@@ -30,7 +30,11 @@ impl MongoActivitySnapshot {
         };
         let find = async {
             let entries = &self.collections().entries;
-            entries.find(filter).sort(doc! { "position": 1 }).await.map_err(classify)
+            entries
+                .find(filter)
+                .sort(doc! { "position": 1 })
+                .await
+                .map_err(classify)
         };
         let mut entries = within(AUDIT_TIME_MAX, find).await?;
         loop {
@@ -51,7 +55,10 @@ fn lost_event(shard: ShardRef, document: EntryDocument) -> Result<LostEvent, Sto
     if named != shard {
         return Err(wrong());
     }
-    let (incarnation, position) = (incarnation.to_owned(), position.parse().map_err(|_| wrong())?);
+    let (incarnation, position) = (
+        incarnation.to_owned(),
+        position.parse().map_err(|_| wrong())?,
+    );
     let time = Timestamp::from_millis(document.time.timestamp_millis());
     let entry = document.into_entry()?;
     let is_of_an_order = shard.domain == domain::Domain::Orders;

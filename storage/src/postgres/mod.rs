@@ -15,6 +15,7 @@ mod decode;
 mod directory;
 mod errors;
 mod fault;
+mod home;
 mod journal;
 mod meta;
 mod migrate;

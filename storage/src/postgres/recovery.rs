@@ -19,6 +19,7 @@ use super::{
     schema,
     snapshot::{domains_at, execute, take_time},
     snapshot_reads::{all_heads, heads_of},
+    store::PostgresStore,
 };
 use crate::{Incarnations, LostEvent, StorageError, topology::SHARDED};
 
@@ -60,7 +61,10 @@ impl Recovery {
                 meta::check_domain(&mut connection, domain, &meta).await?;
             }
             let lock_timeout = LOCK_TIMEOUT.as_millis();
-            let begin = format!("{}; BEGIN; SET LOCAL lock_timeout = {lock_timeout}", take_time());
+            let begin = format!(
+                "{}; BEGIN; SET LOCAL lock_timeout = {lock_timeout}",
+                take_time()
+            );
             execute(&mut connection, begin).await?;
             for &domain in &domains {
                 let lock = format!("LOCK TABLE {}.head IN EXCLUSIVE MODE", schema::of(domain));
@@ -105,7 +109,9 @@ impl Recovery {
     pub async fn heads(&mut self) -> Result<BTreeMap<ShardRef, Head<ShardRef>>, StorageError> {
         let mut heads = BTreeMap::new();
         for domain in SHARDED {
-            let rows = self.fetch(domain, all_heads(domain), Values::default()).await?;
+            let rows = self
+                .fetch(domain, all_heads(domain), Values::default())
+                .await?;
             heads.extend(heads_of(domain, &rows)?);
         }
         Ok(heads)
@@ -115,7 +121,9 @@ impl Recovery {
     #[must_use]
     pub fn beside(&self, shard: ShardRef) -> Vec<ShardRef> {
         let domains = self.databases.iter().map(|(_, domains)| domains);
-        let together = domains.into_iter().find(|domains| domains.contains(&shard.domain));
+        let together = domains
+            .into_iter()
+            .find(|domains| domains.contains(&shard.domain));
         let journals = self.topology.journals();
         journals
             .filter(|journal| together.is_some_and(|domains| domains.contains(&journal.domain)))
@@ -132,17 +140,40 @@ impl Recovery {
         for (domain, of_domain) in by_domain(of) {
             let events = || of_domain.iter().map(|(_, record)| &record.event);
             let numbers = |number: fn(&LostEvent) -> u64| {
-                events().map(|event| number(event).cast_signed()).collect::<Vec<i64>>()
+                events()
+                    .map(|event| number(event).cast_signed())
+                    .collect::<Vec<i64>>()
             };
             let mut values = Values::default();
             values
-                .add(events().map(|event| event.shard.shard.cast_signed()).collect::<Vec<_>>())?
-                .add(events().map(|event| text(&event.incarnation)).collect::<Vec<_>>())?
+                .add(
+                    events()
+                        .map(|event| event.shard.shard.cast_signed())
+                        .collect::<Vec<_>>(),
+                )?
+                .add(
+                    events()
+                        .map(|event| text(&event.incarnation))
+                        .collect::<Vec<_>>(),
+                )?
                 .add(numbers(|event| event.position))?
                 .add(numbers(|event| event.aggregate_id))?
-                .add(events().map(|event| event.time.as_millis()).collect::<Vec<_>>())?
-                .add(events().map(|event| text(&event.event_type)).collect::<Vec<_>>())?
-                .add(of_domain.iter().map(|(_, record)| record.payload.as_slice()).collect::<Vec<_>>())?;
+                .add(
+                    events()
+                        .map(|event| event.time.as_millis())
+                        .collect::<Vec<_>>(),
+                )?
+                .add(
+                    events()
+                        .map(|event| text(&event.event_type))
+                        .collect::<Vec<_>>(),
+                )?
+                .add(
+                    of_domain
+                        .iter()
+                        .map(|(_, record)| record.payload.as_slice())
+                        .collect::<Vec<_>>(),
+                )?;
             let sql = format!(
                 "WITH noted AS (INSERT INTO {}.lost_event \
                  (shard, incarnation, position, aggregate_id, time_ms, event_type, payload) \
@@ -169,7 +200,9 @@ impl Recovery {
                  ON CONFLICT (shard, first_position) DO UPDATE SET incarnation = excluded.incarnation",
                 meta::RANDOM
             );
-            let shards = of_domain.iter().map(|(shard, ())| shard.shard.cast_signed());
+            let shards = of_domain
+                .iter()
+                .map(|(shard, ())| shard.shard.cast_signed());
             let mut values = Values::default();
             values.add(shards.collect::<Vec<i16>>())?;
             self.fetch(domain, sql, values).await?;
@@ -281,5 +314,22 @@ impl Recovery {
             .fetch_all(connection)
             .await
             .map_err(errors::classify)
+    }
+}
+
+impl PostgresStore {
+    /// Whether an incarnation of a shard is known from what [`Recovery::note_lost`] has noted alone.
+    ///
+    /// # Errors
+    /// Whatever keeps the database from being read.
+    pub async fn has_lost(&self, shard: ShardRef, incarnation: &str) -> Result<bool, StorageError> {
+        let sql = format!(
+            "SELECT EXISTS (SELECT FROM {}.lost_event WHERE shard = $1 AND incarnation = $2)",
+            schema::of(shard.domain)
+        );
+        let mut values = Values::default();
+        values.shard(shard.shard)?.add(text(incarnation))?;
+        let rows = Self::fetch(self, shard.domain, sql, values.into_arguments()).await?;
+        rows.first().map_or(Ok(false), |row| decode::get(row, 0))
     }
 }

@@ -52,7 +52,9 @@ impl PostgresSnapshot {
         let meta = meta::open(&options).await?;
         let wanted_at = |url| {
             let domains = domains_at(&options, url).into_iter();
-            domains.filter(|domain| wanted.contains(domain)).collect::<Vec<_>>()
+            domains
+                .filter(|domain| wanted.contains(domain))
+                .collect::<Vec<_>>()
         };
         let urls: Vec<(&str, Vec<Domain>)> = options
             .databases()
@@ -77,7 +79,9 @@ impl PostgresSnapshot {
             databases.push((connection, domains));
         }
         // With their connections the locks go.
-        drop(locks);
+        for lock in locks {
+            connect::close(lock).await;
+        }
         Ok(Self {
             databases,
             topology: meta.topology,

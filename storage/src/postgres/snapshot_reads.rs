@@ -28,7 +28,11 @@ impl Snapshot for PostgresSnapshot {
         let mut heads = Vec::new();
         for domain in SHARDED {
             let rows = self
-                .fetch(domain, all_heads(domain), Values::default().into_arguments())
+                .fetch(
+                    domain,
+                    all_heads(domain),
+                    Values::default().into_arguments(),
+                )
                 .await?;
             heads.extend(heads_of(domain, &rows)?);
         }
@@ -48,8 +52,12 @@ impl Snapshot for PostgresSnapshot {
         );
         let mut values = Values::default();
         values.shard(shard.shard)?.number(after)?.limit(limit)?;
-        let rows = self.fetch(shard.domain, sql, values.into_arguments()).await?;
-        rows.iter().map(|row| decode::record(row, shard.domain)).collect()
+        let rows = self
+            .fetch(shard.domain, sql, values.into_arguments())
+            .await?;
+        rows.iter()
+            .map(|row| decode::record(row, shard.domain))
+            .collect()
     }
 
     async fn order_history(
@@ -112,16 +120,22 @@ impl Snapshot for PostgresSnapshot {
         limit: usize,
     ) -> Result<Vec<StateRow<Product, ProductColumns>>, StorageError> {
         let columns = "sku, name, folded, available, allocated, created_at_ms";
-        self.states(Domain::Products, "products", columns, (after, limit), |row| {
-            Ok(ProductColumns {
-                sku: decode::get(row, 3)?,
-                name: decode::get(row, 4)?,
-                folded: decode::get(row, 5)?,
-                available: decode::number(row, 6)?,
-                allocated: decode::number(row, 7)?,
-                created_at: decode::time(row, 8)?,
-            })
-        })
+        self.states(
+            Domain::Products,
+            "products",
+            columns,
+            (after, limit),
+            |row| {
+                Ok(ProductColumns {
+                    sku: decode::get(row, 3)?,
+                    name: decode::get(row, 4)?,
+                    folded: decode::get(row, 5)?,
+                    available: decode::number(row, 6)?,
+                    allocated: decode::number(row, 7)?,
+                    created_at: decode::time(row, 8)?,
+                })
+            },
+        )
         .await
     }
 
@@ -160,7 +174,9 @@ impl Snapshot for PostgresSnapshot {
         let mut count = 0;
         for domain in SHARDED {
             let sql = format!("SELECT count(*) FROM {}.keys", schema::of(domain));
-            let rows = self.fetch(domain, sql, Values::default().into_arguments()).await?;
+            let rows = self
+                .fetch(domain, sql, Values::default().into_arguments())
+                .await?;
             count += rows.first().map_or(Ok(0), |row| decode::number(row, 0))?;
         }
         Ok(count)
@@ -202,7 +218,10 @@ impl Snapshot for PostgresSnapshot {
                 decode::PARKED,
                 schema::of(domain)
             );
-            for row in &self.fetch(domain, sql, Values::default().into_arguments()).await? {
+            for row in &self
+                .fetch(domain, sql, Values::default().into_arguments())
+                .await?
+            {
                 parked.push(decode::parked(row, domain)?);
             }
         }
@@ -214,7 +233,9 @@ impl Snapshot for PostgresSnapshot {
         for domain in SHARDED {
             let schema = schema::of(domain);
             let sql = format!("SELECT count(*) FROM {schema}.lost_event");
-            let rows = self.fetch(domain, sql, Values::default().into_arguments()).await?;
+            let rows = self
+                .fetch(domain, sql, Values::default().into_arguments())
+                .await?;
             lost.total += rows.first().map_or(Ok(0), |row| decode::number(row, 0))?;
             let sql = format!(
                 "SELECT shard, incarnation, position, aggregate_id, time_ms, event_type \
@@ -236,8 +257,12 @@ impl PostgresSnapshot {
         sql: String,
         values: Values,
     ) -> Result<Vec<StoredRecord>, StorageError> {
-        let rows = self.fetch(Domain::Orders, sql, values.into_arguments()).await?;
-        rows.iter().map(|row| decode::record(row, Domain::Orders)).collect()
+        let rows = self
+            .fetch(Domain::Orders, sql, values.into_arguments())
+            .await?;
+        rows.iter()
+            .map(|row| decode::record(row, Domain::Orders))
+            .collect()
     }
 
     async fn states<T: Kept, C>(

@@ -9,7 +9,8 @@ use sqlx::{
 };
 
 use super::{
-    connect, errors, fault::Faults, meta, options::PostgresOptions, schema, statements::Statements,
+    connect, errors, fault::Faults, home::Home, meta, options::PostgresOptions, schema,
+    statements::Statements,
 };
 use crate::{Incarnations, StorageError, topology::SHARDED};
 
@@ -32,6 +33,7 @@ pub struct PostgresStore {
 /// One database and the connections to it.
 pub(super) struct Database {
     pool: PgPool,
+    home: Home,
     /// How long an answer is waited for.
     patience: Duration,
 }
@@ -53,7 +55,7 @@ impl std::fmt::Debug for PostgresStore {
 }
 
 impl PostgresStore {
-    /// Opens the store. Every database is reached once, to see that its schemas are those of this program and belong to
+    /// Opens the store; its connections belong to the runtime of the caller. Every database is reached once, to see that its schemas are those of this program and belong to
     /// one cluster.
     ///
     /// # Errors
@@ -81,6 +83,7 @@ impl PostgresStore {
             connect::close(connection).await;
             databases.push(Database {
                 pool: connect::pool(&options, url)?,
+                home: Home::here(),
                 patience: options.statement_timeout.saturating_add(GRACE),
             });
         }
@@ -206,7 +209,7 @@ impl Database {
         sql: Arc<str>,
         arguments: PgArguments,
     ) -> Result<Vec<PgRow>, sqlx::Error> {
-        let mut connection = self.pool.acquire().await?;
+        let mut connection = self.home.of(self.pool.acquire()).await?;
         let answer = sqlx::query_with(AssertSqlSafe(sql), arguments).fetch_all(&mut *connection);
         match tokio::time::timeout(self.patience, answer).await {
             Ok(answer) => answer,

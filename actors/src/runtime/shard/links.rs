@@ -296,7 +296,10 @@ fn decode(
         aggregate_id: stored.aggregate_id,
         time: stored.time,
         trace: stored.trace,
-        event: Arc::new(proto::decode(&stored.event_type, &stored.payload)?),
+        event: Arc::new(crate::runtime::decode::decode(
+            &stored.event_type,
+            &stored.payload,
+        )?),
     })
 }
 

@@ -76,8 +76,8 @@ pub(super) struct Waiting {
     pub(super) reached: Published,
     /// What of it is stored.
     pub(super) stored: Published,
-    cached: VecDeque<Arc<Outgoing>>,
-    cached_bytes: usize,
+    pub(super) cached: VecDeque<Arc<Outgoing>>,
+    pub(super) cached_bytes: usize,
 }
 
 impl Waiting {
@@ -251,17 +251,15 @@ mod tests {
     #[test]
     fn a_shard_that_is_opened_again_begins_anew() {
         let backlog = Backlog::default();
+        let seen = || {
+            let shards = backlog.lock();
+            (shards[&SHARD].life, shards[&SHARD].last)
+        };
         backlog.opened(SHARD, 4);
         backlog.opened(SHARD, 6);
-        assert_eq!(
-            (backlog.lock()[&SHARD].life, backlog.lock()[&SHARD].last),
-            (1, 6)
-        );
+        assert_eq!(seen(), (1, 6));
         backlog.closed(SHARD);
         backlog.opened(SHARD, 9);
-        assert_eq!(
-            (backlog.lock()[&SHARD].life, backlog.lock()[&SHARD].last),
-            (2, 9)
-        );
+        assert_eq!(seen(), (2, 9));
     }
 }
