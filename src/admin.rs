@@ -46,6 +46,8 @@ pub(crate) async fn ensure(shop: &Shop) -> Result<FirstAdmin> {
             Some(_) => FirstAdmin::FromEnvironment,
             None => FirstAdmin::Generated(password),
         }),
+        // By another gateway, a moment ago.
+        Err(AuthError::UsernameTaken) if shop.auth.has_admin().await? => Ok(FirstAdmin::Exists),
         Err(AuthError::UsernameTaken) => bail!("the name {USERNAME} belongs to a customer"),
         Err(error) => Err(error.into()),
     }

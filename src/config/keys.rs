@@ -10,7 +10,7 @@ use domain::Domain;
 
 use super::{Role, kind::Kind};
 
-pub(super) use self::{checks::reachable, table::*};
+pub(super) use self::table::*;
 
 /// What environment variables begin with.
 pub(super) const VARIABLE_PREFIX: &str = "STAMPEDE_";
@@ -29,6 +29,7 @@ pub(super) struct Key {
     /// Whether its value is shown to nobody. It may then lie in a file that `STAMPEDE_…_FILE` names.
     pub(super) secret: bool,
     /// What it means, in the words of the example file, a line each.
+    #[cfg_attr(not(test), expect(dead_code, reason = "said by stampede.example.toml"))]
     pub(super) about: &'static [&'static str],
 }
 
@@ -40,8 +41,10 @@ pub(super) enum Fallback {
     /// Something else, told in words.
     Told {
         /// What, in words that follow "default:".
+        #[cfg_attr(not(test), expect(dead_code, reason = "said by stampede.example.toml"))]
         default: &'static str,
         /// A value as it may stand in the file.
+        #[cfg_attr(not(test), expect(dead_code, reason = "said by stampede.example.toml"))]
         example: &'static str,
     },
     /// It must be given.
@@ -51,6 +54,7 @@ pub(super) enum Fallback {
         /// By whom.
         needed: fn(&Asking) -> bool,
         /// A value as it may stand in the file.
+        #[cfg_attr(not(test), expect(dead_code, reason = "said by stampede.example.toml"))]
         example: &'static str,
     },
 }

@@ -35,8 +35,8 @@ use self::{args::Flags, layers::Layers, machine::Machine, problem::ConfigError, 
 
 pub(crate) use self::{
     args::{ClusterArgs, GatewayArgs, NodeArgs},
-    secret::{Properties, Secret},
-    sections::{Auth, ClusterConfig, Gateway, Kafka, Mongodb, Node, Postgres, Startup},
+    secret::Properties,
+    sections::{ClusterConfig, Kafka, Mongodb},
 };
 
 /// The variable that names the configuration file where `--config` does not.

@@ -72,7 +72,7 @@ async fn after_a_restore_a_cluster_goes_on_and_gives_out_no_name_twice() {
         told(&report)
     );
 
-    let before = servers.postgres().await;
+    let before = epochs(&*servers.postgres().await).await;
     let plan = recover(&servers).await;
     // Two orders created and one confirmed, one reservation, one notification.
     assert_eq!(plan.lost.values().sum::<u64>(), 5, "{plan:?}");
@@ -85,7 +85,7 @@ async fn after_a_restore_a_cluster_goes_on_and_gives_out_no_name_twice() {
         "{plan:?}"
     );
     let after = servers.postgres().await;
-    for (before, after) in epochs(&before).await.into_iter().zip(epochs(&after).await) {
+    for (before, after) in before.into_iter().zip(epochs(&after).await) {
         assert_eq!(after, before + 1);
     }
     assert_eq!(
@@ -123,6 +123,7 @@ async fn after_a_restore_a_cluster_goes_on_and_gives_out_no_name_twice() {
 
     // The same positions again, in another life.
     let mut shop = servers.shop_again(kept).await;
+    shop.pass(Duration::from_secs(3_600));
     shop.sell(3).await;
     servers.publish().await;
     start(&servers).await.unwrap();
@@ -199,5 +200,24 @@ async fn it_refuses_while_a_node_is_heard_of() {
         .run("UPDATE cluster.node SET seen_at = seen_at - interval '11 seconds'")
         .await;
     assert!(prepare(&servers.config).await.unwrap().1.is_whole());
+    servers.clean().await;
+}
+
+#[actix_rt::test]
+async fn where_domains_have_their_own_databases_only_what_was_put_back_is_renewed() {
+    let servers = Servers::with(true, true).await;
+    servers.make_topics().await;
+    let mut shop = servers.shop(10).await;
+    shop.sell(1).await;
+    servers.publish().await;
+    let beyond = "UPDATE notifications.link SET watermark = 1000 WHERE peer_domain = 2";
+    assert_eq!(servers.run(beyond).await, 1);
+    assert!(start(&servers).await.is_err());
+    let plan = recover(&servers).await;
+    let renewed: Vec<_> = plan.renewed.iter().map(ToString::to_string).collect();
+    assert_eq!(renewed, ["orders/0"], "{plan:?}");
+    start(&servers).await.unwrap();
+    let report = audit_cluster(&servers.config).await.unwrap().report;
+    assert_eq!(told(&report), [""; 0]);
     servers.clean().await;
 }

@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::audit::tests::shop::Shop;
+use crate::audit::tests::{servers::Servers, shop::Shop};
 
 fn place(dir: &Path) -> Place {
     Place::Directory(dir.to_owned())
@@ -92,4 +92,19 @@ fn an_order_id_is_checked_when_it_is_typed() {
         assert!(order_id(bad).is_err(), "{bad}");
     }
     assert_eq!(order_id("17"), Ok(OrderId::new(17).unwrap()));
+}
+
+#[tokio::test]
+async fn an_order_of_a_cluster_is_replayed() {
+    let servers = Servers::with(true, false).await;
+    let mut shop = servers.shop(5).await;
+    let order = shop.sell(2).await;
+    let cluster = Place::Cluster(Box::new(servers.config.clone()));
+    let value = json::of(&replay(&cluster, order, None).await.unwrap());
+    assert_eq!(value["state"]["status"], "confirmed");
+    assert_eq!(value["events"].as_array().unwrap().len(), 2);
+    let unknown = OrderId::new(order.get() + 1).unwrap();
+    let error = replay(&cluster, unknown, None).await.unwrap_err();
+    assert_eq!(error.exit_code(), EXIT_NOT_THERE);
+    servers.clean().await;
 }

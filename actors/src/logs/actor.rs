@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 use super::message::entry;
 use crate::runtime::{
     Env,
+    decode::decode,
     messages::{Deliver, Record},
 };
 
@@ -270,7 +271,7 @@ impl LogActor {
     /// Takes up what was read, as far as it goes. Returns whether nothing was left.
     fn take_up(&mut self, source: ShardRef, records: Vec<StoredRecord>) -> bool {
         for stored in records {
-            let event = match proto::decode(&stored.event_type, &stored.payload) {
+            let event = match decode(&stored.event_type, &stored.payload) {
                 Ok(event) => event,
                 Err(error) => {
                     if self.held.insert(source, stored.position) != Some(stored.position) {

@@ -31,14 +31,14 @@ use crate::{
     grpc, housekeeping,
     logs::{LogActor, SetSources},
     runtime::{
-        Env,
+        Env, Stats,
         messages::WriterHandle,
         shards::shard_ref,
         writer::{self, JournalWriter},
     },
     transport::{
         Feed,
-        kafka::{ConsumerSetup, KafkaConfig, KafkaConsumer, KafkaFeed, PublisherSetup},
+        kafka::{ConsumerSetup, KafkaConfig, KafkaConsumer, KafkaFeed, PublisherSetup, PublisherStats},
     },
 };
 
@@ -49,6 +49,8 @@ const IF_LOG_IS_AHEAD: &str =
 const ORDERS_MAX: usize = 64;
 /// Wishes for shards of this node that may wait.
 const REQUESTS_MAX: usize = 1_024;
+/// How often the figures of the feed are noted.
+const NOTE_EVERY: Duration = Duration::from_secs(1);
 /// How long calls that have begun may go on after everything else has come to rest.
 const GRPC_STOP_LIMIT: Duration = Duration::from_secs(3);
 /// How long a group has to let this node go.
@@ -87,7 +89,7 @@ pub struct RunningNode {
     env: Env,
     local: Local,
     log: Option<Addr<LogActor>>,
-    consumers: Vec<KafkaConsumer>,
+    consumers: Vec<(Domain, Arc<KafkaConsumer>)>,
     feeds: Vec<Arc<KafkaFeed>>,
     leave: Option<oneshot::Sender<oneshot::Sender<()>>>,
     stop: watch::Sender<bool>,
@@ -186,7 +188,7 @@ pub fn start_node(
                 };
                 hosted.insert(domain, of_domain);
             }
-            node.consumers.push(consumer);
+            node.consumers.push((domain, consumer));
         }
         if config.domains.contains(&Domain::Logs) {
             node.write_log(kafka, &stores);
@@ -220,6 +222,11 @@ pub fn start_node(
             tokio::task::spawn_local(ownership.run());
         });
         thread.spawn(housekeeping::run(env.clone()));
+        thread.spawn(note_feed(
+            env.stats.clone(),
+            node.feeds.clone(),
+            node.consumers.clone(),
+        ));
     }
     let identity = Identity {
         node: config.base.node.clone(),
@@ -249,6 +256,29 @@ pub fn start_node(
         )?);
     }
     Ok((shop, node))
+}
+
+/// Notes the figures of the feed for as long as the node runs.
+async fn note_feed(
+    stats: Arc<Stats>,
+    feeds: Vec<Arc<KafkaFeed>>,
+    consumers: Vec<(Domain, Arc<KafkaConsumer>)>,
+) {
+    loop {
+        let mut all = PublisherStats::default();
+        for feed in &feeds {
+            all.add(feed.stats());
+        }
+        for (name, value) in all.figures() {
+            stats.note_feed(&format!("publisher.{name}"), value);
+        }
+        for (domain, consumer) in &consumers {
+            for (name, value) in consumer.stats().figures() {
+                stats.note_feed(&format!("consumer.{}.{name}", domain.name()), value);
+            }
+        }
+        tokio::time::sleep(NOTE_EVERY).await;
+    }
 }
 
 /// Serves the public services and, for other nodes, the shards of this process.
@@ -296,7 +326,7 @@ impl RunningNode {
         targets: BTreeMap<ShardRef, actix::Recipient<crate::runtime::messages::Deliver>>,
         kafka: &KafkaConfig,
         stores: &NodeStores,
-    ) -> KafkaConsumer {
+    ) -> Arc<KafkaConsumer> {
         let thread = Arbiter::new();
         let setup = ConsumerSetup {
             config: kafka.clone(),
@@ -305,7 +335,7 @@ impl RunningNode {
             incarnations: stores.incarnations.clone(),
             targets,
         };
-        let consumer = KafkaConsumer::start(setup, &thread.handle());
+        let consumer = Arc::new(KafkaConsumer::start(setup, &thread.handle()));
         self.arbiters.push(thread);
         consumer
     }
@@ -332,7 +362,7 @@ impl RunningNode {
             }
         });
         self.arbiters.push(thread);
-        self.consumers.push(consumer);
+        self.consumers.push((Domain::Logs, consumer));
         self.log = Some(log);
     }
 
@@ -348,7 +378,7 @@ impl RunningNode {
         self.announce_stop();
         let end = Instant::now() + limit;
         // Leaves the groups, so that others want the shards and ask for them.
-        let left = self.consumers.iter().map(|it| it.stop(GROUP_WAIT));
+        let left = self.consumers.iter().map(|(_, it)| it.stop(GROUP_WAIT));
         join_all(left).await;
         if let Some(leave) = self.leave {
             let (left, left_end) = oneshot::channel();

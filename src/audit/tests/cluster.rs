@@ -85,10 +85,10 @@ const DAMAGE: [(&str, Invariant, &str, &str); 13] = [
         "UPDATE orders.link SET watermark = watermark - 1000 WHERE peer_domain = 3",
     ),
     (
-        "UPDATE products.link SET watermark = watermark - 1000 WHERE peer_domain = 2",
+        "UPDATE products.link SET watermark = watermark - 1 WHERE peer_domain = 2",
         I7,
         "the link's watermark is",
-        "UPDATE products.link SET watermark = watermark + 1000 WHERE peer_domain = 2",
+        "UPDATE products.link SET watermark = watermark + 1 WHERE peer_domain = 2",
     ),
     (
         "UPDATE products.products SET available = available + 1",
@@ -109,10 +109,10 @@ const DAMAGE: [(&str, Invariant, &str, &str); 13] = [
         "UPDATE orders.orders SET status = 'rejected' WHERE status = 'expired'",
     ),
     (
-        "UPDATE auth.users SET state = '\\x0102'::bytea || state",
+        "UPDATE auth.users SET state = '\\xff'::bytea || state",
         I10,
         "the stored state of user 1 cannot be read",
-        "UPDATE auth.users SET state = substr(state, 3)",
+        "UPDATE auth.users SET state = substr(state, 2)",
     ),
     (
         "UPDATE notifications.notifications SET id = 12 WHERE id = 2",

@@ -8,11 +8,17 @@ pub(crate) mod pen;
 pub(crate) mod servers;
 pub(crate) mod shop;
 
-use domain::invariants::{Invariant, Report};
-use storage::StorageError;
+use domain::{
+    Timestamp,
+    invariants::{Invariant, Report},
+};
+use storage::{
+    StorageError,
+    sqlite::{ActivitySnapshot, SqliteSnapshot},
+};
 
 use self::shop::Shop;
-use super::audit_directory;
+use super::{audit_directory, audit_stores, log::Log};
 
 /// What an audit of a directory finds.
 async fn audit(dir: &std::path::Path) -> Result<Report, StorageError> {
@@ -94,4 +100,35 @@ async fn what_is_not_there_cannot_be_audited() {
     let dir = tempfile::tempdir().unwrap();
     let error = audit(dir.path()).await.unwrap_err();
     assert!(error.to_string().contains("activity.db"), "{error}");
+}
+
+#[tokio::test]
+async fn entries_that_were_kept_for_long_enough_may_be_missing() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut shop = Shop::open(dir.path(), 1_000).await;
+    let begun = shop.now();
+    for _ in 0..10 {
+        shop.sell(1).await;
+    }
+    let ended = shop.now();
+    shop.close().await;
+    let removed = "DELETE FROM activity WHERE source_domain = 2 AND position <= 10";
+    damage::damage(&dir.path().join(storage::sqlite::ACTIVITY_FILE), removed).await;
+    let half = (begun.as_millis() + ended.as_millis()) / 2;
+    let missing = async |before: Option<i64>| {
+        let log = Log {
+            snapshot: Box::new(ActivitySnapshot::open(dir.path()).await.unwrap()),
+            expired_before: before.map(Timestamp::from_millis),
+        };
+        let mut store = SqliteSnapshot::open(dir.path()).await.unwrap();
+        let audited = audit_stores(&mut store, Some(log)).await.unwrap();
+        audited.report.finding(Invariant::I8).violations
+    };
+    assert_eq!(missing(None).await, 10);
+    assert_eq!(missing(Some(begun.as_millis())).await, 10);
+    assert_eq!(missing(Some(ended.as_millis())).await, 0);
+    // Half of ten orders and a little more are older.
+    assert_eq!(missing(Some(half)).await, 0);
+    let quarter = (begun.as_millis() + half) / 2;
+    assert!((1..10).contains(&missing(Some(quarter)).await));
 }

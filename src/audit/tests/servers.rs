@@ -15,7 +15,7 @@ use domain::Domain;
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, postgres::PgConnectOptions};
 use storage::{
-    Journal,
+    ActivityLog, Journal,
     mongo::MongoActivityLog,
     postgres::{PostgresStore, migrate},
 };
@@ -121,17 +121,19 @@ impl Servers {
     /// A new shop.
     pub(crate) async fn shop(&self, stock: u64) -> Shop {
         let store = self.postgres().await;
-        match self.config.mongodb {
-            Some(_) => Shop::over(store.clone(), self.log(&store).await, stock).await,
-            None => Shop::over(store, Arc::new(storage::NoActivityLog), stock).await,
-        }
+        Shop::over(store.clone(), self.log_if_any(&store).await, stock).await
     }
 
     /// The shop in stores that are as it remembers them.
     pub(crate) async fn shop_again(&self, memory: Memory) -> Shop {
         let store = self.postgres().await;
-        let log = self.log(&store).await;
+        let log = self.log_if_any(&store).await;
         Shop::again(store, log, memory).await
+    }
+
+    async fn log_if_any(&self, store: &PostgresStore) -> Option<Arc<dyn ActivityLog>> {
+        self.config.mongodb.as_ref()?;
+        Some(self.log(store).await)
     }
 
     /// Does something with the default database behind the store's back. Returns how many rows it changed.

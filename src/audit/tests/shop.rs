@@ -50,7 +50,7 @@ impl Shop {
     /// Opens a shop in these empty stores.
     pub(crate) async fn over(
         journal: Arc<dyn Journal>,
-        log: Arc<dyn ActivityLog>,
+        log: Option<Arc<dyn ActivityLog>>,
         stock: u64,
     ) -> Self {
         Self::founded(Pen::over(journal, log, pen::Memory::default()).await, stock).await
@@ -59,7 +59,7 @@ impl Shop {
     /// Opens a shop again in stores that are as it remembers them.
     pub(crate) async fn again(
         journal: Arc<dyn Journal>,
-        log: Arc<dyn ActivityLog>,
+        log: Option<Arc<dyn ActivityLog>>,
         memory: Memory,
     ) -> Self {
         Self {
@@ -67,6 +67,16 @@ impl Shop {
             products: memory.products,
             ..Self::of(Pen::over(journal, log, memory.pen).await)
         }
+    }
+
+    /// The time of its next record.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.pen.memory.now
+    }
+
+    /// Time passes.
+    pub(crate) fn pass(&mut self, time: std::time::Duration) {
+        self.pen.memory.now = self.pen.memory.now.plus(time);
     }
 
     /// The shop as it is.

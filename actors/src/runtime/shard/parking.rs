@@ -18,6 +18,7 @@ use super::{
 use crate::{
     Unavailable,
     runtime::{
+        decode::decode,
         Host,
         host::Part,
         messages::{Completion, DealWithParked, ExecuteError, ParkedAction, Row},
@@ -109,7 +110,7 @@ impl<H: Host> ShardActor<H> {
             self.begin(Turn::new(origin, Vec::new()), ctx);
             return;
         }
-        let event = match proto::decode(&row.command.event_type, &row.command.payload) {
+        let event = match decode(&row.command.event_type, &row.command.payload) {
             Ok(event) => event,
             Err(error) => {
                 self.dealing_with.remove(&id);

@@ -33,6 +33,33 @@ pub struct PublisherStats {
     pub restarts: u64,
 }
 
+impl PublisherStats {
+    /// Adds another publisher's figures.
+    pub fn add(&mut self, other: Self) {
+        self.backlog.extend(other.backlog);
+        self.acknowledged += other.acknowledged;
+        self.errors += other.errors;
+        self.producer_restarts += other.producer_restarts;
+        self.readings += other.readings;
+        self.restarts += other.restarts;
+    }
+
+    /// The figures by name.
+    #[must_use]
+    pub fn figures(&self) -> [(&'static str, u64); 7] {
+        let sum = |of: fn(&ShardBacklog) -> u64| self.backlog.values().map(of).sum();
+        [
+            ("backlog.public", sum(|backlog| backlog.public)),
+            ("backlog.inbox", sum(|backlog| backlog.inbox)),
+            ("acknowledged", self.acknowledged),
+            ("errors", self.errors),
+            ("producer_restarts", self.producer_restarts),
+            ("readings", self.readings),
+            ("restarts", self.restarts),
+        ]
+    }
+}
+
 /// A consumer as it is now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ConsumerStats {
@@ -50,6 +77,22 @@ pub struct ConsumerStats {
     pub pauses: u64,
     /// Consumers that were ended and made anew.
     pub restarts: u64,
+}
+
+impl ConsumerStats {
+    /// The figures by name.
+    #[must_use]
+    pub const fn figures(&self) -> [(&'static str, u64); 7] {
+        [
+            ("received", self.received),
+            ("delivered", self.delivered),
+            ("other_incarnation", self.other_incarnation),
+            ("dead_letters", self.dead_letters),
+            ("undecodable", self.undecodable),
+            ("pauses", self.pauses),
+            ("restarts", self.restarts),
+        ]
+    }
 }
 
 /// A counter.
