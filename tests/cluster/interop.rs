@@ -107,7 +107,8 @@ async fn the_public_topics_tell_every_event_once_in_order_with_the_headers_of_cl
     }
 }
 
-fn of_type<'a>(records: &'a [Record], event_type: &str) -> Vec<&'a Record> {
+/// Those of one type.
+pub(super) fn of_type<'a>(records: &'a [Record], event_type: &str) -> Vec<&'a Record> {
     let records = records.iter();
     records
         .filter(|record| record.headers["ce_type"] == event_type)
@@ -115,7 +116,7 @@ fn of_type<'a>(records: &'a [Record], event_type: &str) -> Vec<&'a Record> {
 }
 
 /// The headers are there, and each partition is its shard's journal, position by position.
-fn expect_well_formed(domain: &str, records: &[Record]) {
+pub(super) fn expect_well_formed(domain: &str, records: &[Record]) {
     let mut last: BTreeMap<i32, u64> = BTreeMap::new();
     for record in records {
         let header = |name: &str| {

@@ -16,87 +16,18 @@ use sqlx::Row;
 use tempfile::TempDir;
 use tokio::sync::SemaphorePermit;
 
+use super::cluster_setup::{configuration_file, gateway};
 use super::deployment::cluster_permit;
 use super::process::Process;
 use super::program::READY_LINE;
 use super::shop::with_the_admins_password;
 use super::topics::TopicsRemoved;
 use super::{
-    ADMIN_PASSWORD, Api, AuditReport, Database, Outcome, Servers, Topics, audit, stampede,
+    ADMIN_PASSWORD, Api, AuditReport, ClusterSetup, Database, NodeSetup, Outcome, SHARDS, Servers,
+    Topics, audit, stampede,
 };
 
-/// Few, so that a start is quick; as many as `up` has.
-pub(crate) const SHARDS: u16 = 4;
-
-const ALL_DOMAINS: &str = "auth,orders,products,notifications,logs";
 const NODE_UP: &str = " is up: ";
-
-/// What a cluster consists of.
-#[derive(Clone, Debug)]
-pub(crate) struct ClusterSetup {
-    /// The nodes of the start.
-    pub(crate) nodes: Vec<NodeSetup>,
-    /// Gateways, each with an address of its own.
-    pub(crate) gateways: usize,
-    /// Keys of the configuration, with values as they stand in its file.
-    pub(crate) settings: Vec<(String, String)>,
-    /// On servers of its own, which it may stop. Then no other cluster runs beside it.
-    pub(crate) own_servers: bool,
-    /// Let the program make up the admin's password; then nobody is logged in as admin.
-    pub(crate) generated_password: bool,
-}
-
-/// One node.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct NodeSetup {
-    /// Its name.
-    pub(crate) name: String,
-    /// Keys that only it has.
-    pub(crate) settings: Vec<(String, String)>,
-    /// Variables of its environment.
-    pub(crate) environment: Vec<(String, String)>,
-}
-
-impl NodeSetup {
-    /// A node with nothing special.
-    pub(crate) fn named(name: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            ..Self::default()
-        }
-    }
-}
-
-impl ClusterSetup {
-    /// A gateway and nodes of these names.
-    pub(crate) fn of(nodes: &[&str]) -> Self {
-        Self {
-            nodes: nodes.iter().map(|name| NodeSetup::named(name)).collect(),
-            gateways: 1,
-            settings: Vec::new(),
-            own_servers: false,
-            generated_password: false,
-        }
-    }
-
-    /// With one more setting.
-    pub(crate) fn set(mut self, key: &str, value: &str) -> Self {
-        self.settings.push((key.to_owned(), value.to_owned()));
-        self
-    }
-
-    /// With so many gateways.
-    pub(crate) fn gateways(mut self, gateways: usize) -> Self {
-        self.gateways = gateways;
-        self
-    }
-
-    /// With servers of its own.
-    pub(crate) fn own_servers(mut self) -> Self {
-        self.own_servers = true;
-        self
-    }
-}
 
 /// A cluster. Its fields are dropped in their order: processes first, servers and the right to run last.
 pub(crate) struct Cluster {
@@ -166,7 +97,6 @@ impl Cluster {
     }
 
     fn configuration(&self, name: &str) -> String {
-        let mut sections: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         let text = |value: &str| format!("{value:?}");
         let of_the_test = [
             ("shards", SHARDS.to_string()),
@@ -179,46 +109,17 @@ impl Cluster {
         ];
         let of_the_setup = self.setup.settings.iter();
         let of_the_setup = of_the_setup.map(|(key, value)| (key.as_str(), value.clone()));
-        for (key, value) in of_the_test.into_iter().chain(of_the_setup) {
-            let (section, key) = match key.find(".\"") {
-                // A property of librdkafka, whose own name has dots.
-                Some(dot) => (&key[..dot], &key[dot + 1..]),
-                None => key.rsplit_once('.').unwrap_or(("", key)),
-            };
-            sections
-                .entry(section)
-                .or_default()
-                .push(format!("{key} = {value}\n"));
-        }
-        let mut file = String::new();
-        for (section, lines) in sections {
-            if !section.is_empty() {
-                file.push_str(&format!("[{section}]\n"));
-            }
-            file.push_str(&lines.concat());
-        }
-        file
+        configuration_file(of_the_test.into_iter().chain(of_the_setup))
     }
 
     fn make_node(&mut self, setup: NodeSetup) {
-        let config = self.config();
-        let mut arguments: Vec<OsString> = vec!["node".into(), "--config".into(), config.into()];
-        arguments.extend(["--node-name".into(), (&setup.name).into()]);
-        arguments.extend(["--domains", ALL_DOMAINS, "--listen", "127.0.0.1:0"].map(Into::into));
-        for (key, value) in &setup.settings {
-            arguments.extend(["--set".into(), format!("{key}={value}").into()]);
-        }
-        let mut node = Process::new(self.home(), &format!("node-{}", setup.name), arguments);
-        node.set_environment(setup.environment);
-        self.nodes.insert(setup.name, node);
+        let name = setup.name.clone();
+        let node = setup.process(self.home(), &self.config());
+        self.nodes.insert(name, node);
     }
 
     fn make_gateway(&mut self, number: usize) {
-        let name = format!("gateway-{number}");
-        let config = self.config();
-        let mut arguments: Vec<OsString> = vec!["gateway".into(), "--config".into(), config.into()];
-        arguments.extend(["--node-name", &name, "--http", "127.0.0.1:0"].map(Into::into));
-        let mut gateway = Process::new(self.home(), &name, arguments);
+        let mut gateway = gateway(self.home(), &self.config(), &format!("gateway-{number}"));
         if !self.setup.generated_password {
             gateway.set_environment(with_the_admins_password());
         }

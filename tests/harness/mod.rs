@@ -9,6 +9,7 @@ mod answer;
 mod api;
 mod audit;
 mod cluster;
+mod cluster_setup;
 mod database;
 mod deployment;
 #[cfg(feature = "fault-injection")]
@@ -26,7 +27,8 @@ mod topics;
 pub(crate) use answer::Answer;
 pub(crate) use api::{Api, PASSWORD, percent_encoded};
 pub(crate) use audit::{AuditReport, audit};
-pub(crate) use cluster::{Cluster, ClusterSetup, NodeSetup, SHARDS};
+pub(crate) use cluster::Cluster;
+pub(crate) use cluster_setup::{ClusterSetup, NodeSetup, SHARDS};
 pub(crate) use database::Database;
 pub(crate) use deployment::{Deployment, applies_to, deployment, only_with};
 #[cfg(feature = "fault-injection")]

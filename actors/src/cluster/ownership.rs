@@ -403,9 +403,12 @@ impl Ownership {
             Some(async move {
                 let (done, claimed) = oneshot::channel();
                 let order = Order::Claim(shards.clone(), done);
-                let sent = tokio::time::timeout(WRITER_WAIT, writer.send(order)).await;
-                match (sent, claimed.await) {
-                    (Ok(Ok(())), Ok(claimed)) => claimed
+                let claiming = async {
+                    writer.send(order).await.ok()?;
+                    claimed.await.ok()
+                };
+                match tokio::time::timeout(WRITER_WAIT, claiming).await {
+                    Ok(Some(claimed)) => claimed
                         .into_iter()
                         .map(|(shard, claimed)| (shard, claimed.map_err(|it| it.to_string())))
                         .collect(),

@@ -1,4 +1,5 @@
-//! What stands before every service of the port: deadlines, and panics that must not take a connection down.
+//! What stands before every service of the port: deadlines, the request that a call is part of, and panics that must not
+//! take a connection down.
 
 use std::{
     convert::Infallible,
@@ -16,6 +17,10 @@ use tonic::{
 use tower::Layer;
 
 use super::{Deadline, status};
+use crate::trace;
+
+/// The metadata that says which request of the client a call is part of.
+const TRACEPARENT: &str = "traceparent";
 
 /// Puts a [`Guarded`] before a service.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +60,8 @@ where
         }
         request.extensions_mut().insert(deadline);
         let method = request.uri().path().to_owned();
+        let given = request.headers().get(TRACEPARENT);
+        let given = given.and_then(|value| trace::parse(value.to_str().ok()?));
         let answer_by = deadline.of_answer();
         // A service may panic before its future is there, so the call itself is within what is caught.
         let answering = std::panic::catch_unwind(AssertUnwindSafe(|| self.inner.call(request)));
@@ -62,7 +69,12 @@ where
             let Ok(answering) = answering else {
                 return Ok(panicked(&method).into_http());
             };
-            match timeout_at(answer_by, AssertUnwindSafe(answering).catch_unwind()).await {
+            let answering = AssertUnwindSafe(answering).catch_unwind();
+            let answered = match given {
+                Some(given) => timeout_at(answer_by, trace::within(given, answering)).await,
+                None => timeout_at(answer_by, answering).await,
+            };
+            match answered {
                 Ok(Ok(answer)) => answer,
                 Ok(Err(_)) => Ok(panicked(&method).into_http()),
                 Err(_) => Ok(status::deadline_exceeded().into_http()),

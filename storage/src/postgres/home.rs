@@ -7,7 +7,7 @@
 
 use std::{
     future::Future,
-    pin::{Pin, pin},
+    pin::Pin,
     task::{Context, Poll},
 };
 
@@ -24,27 +24,76 @@ impl Home {
     }
 
     /// Carries a future out on the caller's thread; what it opens belongs to this runtime.
-    pub(super) async fn of<F: Future>(&self, future: F) -> F::Output {
-        let future = pin!(future);
+    pub(super) fn of<F: Future>(&self, future: F) -> At<F> {
         At {
-            home: &self.0,
-            future,
+            home: self.0.clone(),
+            future: Some(Box::pin(future)),
         }
-        .await
+    }
+
+    /// Keeps a value that needs a runtime also when it is dropped, wherever that happens.
+    pub(super) fn keep<T>(&self, value: T) -> Kept<T> {
+        Kept {
+            home: self.0.clone(),
+            value: Some(value),
+        }
     }
 }
 
-struct At<'a, F> {
-    home: &'a Handle,
-    future: Pin<&'a mut F>,
+/// A future in another runtime.
+pub(super) struct At<F> {
+    home: Handle,
+    /// `None` once it is dropped.
+    future: Option<Pin<Box<F>>>,
 }
 
-impl<F: Future> Future for At<'_, F> {
+impl<F: Future> Future for At<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = &mut *self;
+        let _entered = this.home.enter();
+        match &mut this.future {
+            Some(future) => future.as_mut().poll(cx),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl<F> Drop for At<F> {
+    fn drop(&mut self) {
         let _entered = self.home.enter();
-        self.future.as_mut().poll(cx)
+        self.future = None;
+    }
+}
+
+/// A value that is dropped in another runtime.
+pub(super) struct Kept<T> {
+    home: Handle,
+    /// `None` once it is taken or dropped.
+    value: Option<T>,
+}
+
+impl<T> Kept<T> {
+    /// The value.
+    pub(super) fn get(&mut self) -> &mut T {
+        self.value
+            .as_mut()
+            .expect("only taking and dropping empty it, and both end it")
+    }
+
+    /// Takes the value out of keeping.
+    pub(super) fn take(mut self) -> T {
+        self.value
+            .take()
+            .expect("only taking and dropping empty it, and both end it")
+    }
+}
+
+impl<T> Drop for Kept<T> {
+    fn drop(&mut self) {
+        let _entered = self.home.enter();
+        self.value = None;
     }
 }
 
@@ -92,5 +141,26 @@ mod tests {
             peer.read_exact(&mut read).await.unwrap();
             assert_eq!(&read, b"hello");
         });
+    }
+
+    #[test]
+    fn what_is_kept_is_dropped_in_its_runtime_wherever_that_happens() {
+        struct NeedsRuntime;
+        impl Drop for NeedsRuntime {
+            fn drop(&mut self) {
+                let _ = Handle::current();
+            }
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        let home = runtime.block_on(async { Home::here() });
+        drop(home.keep(NeedsRuntime));
+        drop(home.of(async {
+            let _held = NeedsRuntime;
+            std::future::pending::<()>().await;
+        }));
+        // Without a runtime: what drops it would panic if it were not kept.
+        assert!(Handle::try_current().is_err());
     }
 }

@@ -209,13 +209,18 @@ impl Database {
         sql: Arc<str>,
         arguments: PgArguments,
     ) -> Result<Vec<PgRow>, sqlx::Error> {
-        let mut connection = self.home.of(self.pool.acquire()).await?;
-        let answer = sqlx::query_with(AssertSqlSafe(sql), arguments).fetch_all(&mut *connection);
-        match tokio::time::timeout(self.patience, answer).await {
+        let connection = self.home.of(self.pool.acquire()).await?;
+        let mut connection = self.home.keep(connection);
+        let answer = {
+            let query = sqlx::query_with(AssertSqlSafe(sql), arguments);
+            let answer = query.fetch_all(&mut **connection.get());
+            tokio::time::timeout(self.patience, answer).await
+        };
+        match answer {
             Ok(answer) => answer,
             Err(_) => {
                 // Whatever it may still answer is not to be taken for the answer to something else.
-                drop(connection.detach());
+                drop(connection.take().detach());
                 Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))
             }
         }

@@ -19,8 +19,6 @@ pub const INBOX_RETENTION: Duration = Duration::from_secs(7 * 24 * 3_600);
 pub const PUBLIC_RETENTION: Duration = Duration::from_secs(90 * 24 * 3_600);
 /// How long what could not be understood is kept.
 pub const DEAD_LETTERS_RETENTION: Duration = Duration::from_secs(90 * 24 * 3_600);
-/// How long the nodes' own records are kept.
-pub const SERVICE_LOGS_RETENTION: Duration = Duration::from_secs(7 * 24 * 3_600);
 
 /// The domains with a public topic.
 pub const PUBLIC_DOMAINS: [Domain; 4] = [
@@ -95,12 +93,6 @@ pub fn inbox(prefix: &str, domain: Domain) -> String {
 #[must_use]
 pub fn dead_letters(prefix: &str) -> String {
     format!("{prefix}dead-letters")
-}
-
-/// Where nodes tell about themselves.
-#[must_use]
-pub fn service_logs(prefix: &str) -> String {
-    format!("{prefix}service-logs")
 }
 
 /// The consumer group of a domain.
@@ -184,7 +176,6 @@ fn all(prefix: &str, topology: &Topology) -> Vec<Topic> {
         .chain(inboxes)
         .chain([
             single(dead_letters(prefix), DEAD_LETTERS_RETENTION),
-            single(service_logs(prefix), SERVICE_LOGS_RETENTION),
         ])
         .filter(|topic| topic.partitions > 0)
         .collect()

@@ -13,6 +13,9 @@ use super::super::{
 /// Messages that a producer is given before some are acknowledged. Less than it could hold, so that doubled messages
 /// fit too.
 const IN_FLIGHT_MAX: usize = PRODUCER_MESSAGES_MAX / 2;
+/// The same of a producer whose predecessor has failed, at first: every acknowledgement adds one. A broker that is slow
+/// gets as much as it can take in time, so that each instance comes a little further than the one before.
+const IN_FLIGHT_AFTER_FAILURE: usize = 64;
 /// The wait before a producer is made anew, at first.
 const BACKOFF_MIN: Duration = Duration::from_millis(100);
 /// The longest wait before a producer is made anew.
@@ -29,6 +32,7 @@ pub(super) struct FamilyState {
     /// Grows with each instance: what an older one tells is of no interest.
     pub(super) instance: u64,
     in_flight: usize,
+    in_flight_max: usize,
     is_being_made: bool,
     not_before: Option<Instant>,
     backoff: Duration,
@@ -43,6 +47,7 @@ impl FamilyState {
             producer: None,
             instance: 0,
             in_flight: 0,
+            in_flight_max: IN_FLIGHT_MAX,
             is_being_made: false,
             not_before: None,
             backoff: BACKOFF_MIN,
@@ -53,7 +58,7 @@ impl FamilyState {
 
     /// Whether a message can be handed over.
     pub(super) fn has_room(&self, now: Instant) -> bool {
-        self.producer.is_some() && self.in_flight < IN_FLIGHT_MAX && self.may_try(now)
+        self.producer.is_some() && self.in_flight < self.in_flight_max && self.may_try(now)
     }
 
     /// Begins the making of an instance if there is none. Returns whether the topics are to be looked at before.
@@ -108,6 +113,7 @@ impl FamilyState {
         self.heard_at = now;
         if is_acknowledged {
             self.backoff = BACKOFF_MIN;
+            self.in_flight_max = (self.in_flight_max + 1).min(IN_FLIGHT_MAX);
         }
     }
 
@@ -121,6 +127,7 @@ impl FamilyState {
         self.producer = None;
         self.instance += 1;
         self.in_flight = 0;
+        self.in_flight_max = IN_FLIGHT_AFTER_FAILURE;
         self.topics_in_doubt |= topics_in_doubt;
         self.wait(now);
     }
