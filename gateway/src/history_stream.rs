@@ -131,9 +131,7 @@ impl HistoryStream {
 
     fn is_over(&self) -> bool {
         let is_quiet = self.is_settled && self.last_news.elapsed() >= SETTLED_QUIET;
-        is_quiet
-            || Instant::now() >= self.ends_at
-            || self.shop.system.is_stopping()
+        is_quiet || Instant::now() >= self.ends_at || self.shop.system.is_stopping()
     }
 }
 

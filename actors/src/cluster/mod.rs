@@ -31,8 +31,8 @@ use tokio::sync::oneshot;
 use crate::runtime::Stats;
 
 pub use directory::DirectoryCache;
-pub(crate) use ownership::{Drain, Hosted, Ownership, Surroundings};
 pub use ownership::Policy as OwnershipPolicy;
+pub(crate) use ownership::{Drain, Hosted, Ownership, Surroundings};
 pub use peers::Peers;
 pub(crate) use presence::Identity;
 pub use secret::ClusterSecret;

@@ -7,7 +7,11 @@
 //! It is never ahead of the journals, because only committed records are delivered. If it is, somebody has put back an
 //! earlier backup of the journals without it: it would leave out whatever is recorded next, so the process ends.
 
-use std::{collections::{BTreeMap, BTreeSet}, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use domain::ShardRef;

@@ -8,8 +8,8 @@ use std::{
 use domain::{
     Event, OrderId, Timestamp, Topology, UserId,
     orders::{
-        CancelledBy, IdempotencyKey, Order, OrderCommand, OrderDraft, OrderEvent, OrderRejection, OrderStatus,
-        RequestedLine,
+        CancelledBy, IdempotencyKey, Order, OrderCommand, OrderDraft, OrderEvent, OrderRejection,
+        OrderStatus, RequestedLine,
     },
 };
 use storage::{OrderQuery, Page, Views};

@@ -38,7 +38,9 @@ use crate::{
     },
     transport::{
         Feed,
-        kafka::{ConsumerSetup, KafkaConfig, KafkaConsumer, KafkaFeed, PublisherSetup, PublisherStats},
+        kafka::{
+            ConsumerSetup, KafkaConfig, KafkaConsumer, KafkaFeed, PublisherSetup, PublisherStats,
+        },
     },
 };
 

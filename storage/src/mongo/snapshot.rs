@@ -113,7 +113,10 @@ impl MongoActivitySnapshot {
             && entry_key(&self.incarnations, shard, position).is_ok_and(|name| name == key)
     }
 
-    async fn read_after(&mut self, after: Option<(ShardRef, u64)>) -> Result<Reading, StorageError> {
+    async fn read_after(
+        &mut self,
+        after: Option<(ShardRef, u64)>,
+    ) -> Result<Reading, StorageError> {
         let entries = self
             .collections
             .entries

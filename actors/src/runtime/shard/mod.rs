@@ -171,7 +171,9 @@ impl<H: Host> ShardActor<H> {
     fn close(&mut self) {
         self.forget(&Unavailable::CommitFailed);
         self.committing.clear();
-        self.env.stats.shard(self.shard, |stats| stats.owned = false);
+        self.env
+            .stats
+            .shard(self.shard, |stats| stats.owned = false);
         self.set_phase(Phase::Closed);
     }
 
@@ -185,12 +187,10 @@ impl<H: Host> ShardActor<H> {
             .into_iter()
             .map(|(source, kind)| (source, Link::new(kind, head.watermark(source))))
             .collect();
-        self.env
-            .stats
-            .shard(self.shard, |stats| {
-                stats.epoch = head.epoch;
-                stats.owned = true;
-            });
+        self.env.stats.shard(self.shard, |stats| {
+            stats.epoch = head.epoch;
+            stats.owned = true;
+        });
         self.set_phase(Phase::Loading);
 
         let life = self.life;

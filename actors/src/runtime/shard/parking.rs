@@ -18,8 +18,8 @@ use super::{
 use crate::{
     Unavailable,
     runtime::{
-        decode::decode,
         Host,
+        decode::decode,
         host::Part,
         messages::{Completion, DealWithParked, ExecuteError, ParkedAction, Row},
     },

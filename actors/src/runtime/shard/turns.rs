@@ -16,8 +16,7 @@ use crate::{
         aggregate::{Decided, Outcome},
         host::Part,
         messages::{
-            Companion, Completion, Entry, Execute, ExecuteError, Executed, Payload, Row,
-            Watch,
+            Companion, Completion, Entry, Execute, ExecuteError, Executed, Payload, Row, Watch,
         },
     },
     system::ParkedError,
@@ -170,12 +169,13 @@ impl<H: Host> ShardActor<H> {
         turn.issued = issued;
         turn.key = key.clone();
         let credentials = execute.credentials.zip(UserId::new(id));
-        turn.rows.extend(credentials.map(|(password_hash, user_id)| {
-            Row::Credentials(Credentials {
-                user_id,
-                password_hash,
-            })
-        }));
+        turn.rows
+            .extend(credentials.map(|(password_hash, user_id)| {
+                Row::Credentials(Credentials {
+                    user_id,
+                    password_hash,
+                })
+            }));
         turn.at_rest = execute.at_rest;
         turn.trace = execute.trace;
         let ticket = self.begin(turn, ctx);

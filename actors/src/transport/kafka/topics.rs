@@ -174,9 +174,7 @@ fn all(prefix: &str, topology: &Topology) -> Vec<Topic> {
         .map(|domain| per_shard(inbox(prefix, domain), domain, INBOX_RETENTION));
     publics
         .chain(inboxes)
-        .chain([
-            single(dead_letters(prefix), DEAD_LETTERS_RETENTION),
-        ])
+        .chain([single(dead_letters(prefix), DEAD_LETTERS_RETENTION)])
         .filter(|topic| topic.partitions > 0)
         .collect()
 }
