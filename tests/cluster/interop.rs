@@ -115,6 +115,20 @@ pub(super) fn of_type<'a>(records: &'a [Record], event_type: &str) -> Vec<&'a Re
         .collect()
 }
 
+/// Whether somebody who takes up each record only behind the one before it, and passes over the others, gets them all.
+pub(super) fn is_complete(records: &[Record]) -> bool {
+    let mut last: BTreeMap<i32, u64> = BTreeMap::new();
+    let mut highest = last.clone();
+    for record in records {
+        let position: u64 = record.headers["ce_id"].parse().unwrap();
+        let last = last.entry(record.partition).or_default();
+        *last += u64::from(position == *last + 1);
+        let highest = highest.entry(record.partition).or_default();
+        *highest = position.max(*highest);
+    }
+    last == highest
+}
+
 /// The headers are there, and each partition is its shard's journal, position by position.
 pub(super) fn expect_well_formed(domain: &str, records: &[Record]) {
     let mut last: BTreeMap<i32, u64> = BTreeMap::new();
