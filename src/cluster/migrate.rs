@@ -33,7 +33,7 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
         Some(pem) => pem.expose().to_owned(),
         None => actors::auth::new_signing_key()?,
     };
-    let migrated = until_up("PostgreSQL", wait, || async {
+    let migrated = until_up("PostgreSQL (postgres.url)", wait, || async {
         let topology = topology(&config, &options).await;
         tried(postgres::migrate(&options, &topology, || signing_key_pem.clone()).await)
     })
@@ -47,7 +47,7 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     ));
     let kafka = config.kafka.as_ref().context("kafka.brokers is not set")?;
     let kafka = kafka_config(kafka, "stampede-migrate");
-    until_up("Kafka", wait, || async {
+    until_up("Kafka (kafka.brokers)", wait, || async {
         match topics::ensure(&kafka, &migrated.topology).await {
             Ok(()) => Tried::Done(()),
             Err(error @ TopicsError::Unavailable(_)) => Tried::NotYet(error),

@@ -42,7 +42,7 @@ pub(crate) fn postgres_options(config: &ClusterConfig) -> PostgresOptions {
 /// Opens PostgreSQL; waits for it if it is not up yet.
 pub(crate) async fn open_postgres(config: &ClusterConfig) -> Result<Arc<PostgresStore>> {
     let options = postgres_options(config);
-    let store = until_up("PostgreSQL", config.startup.wait, || async {
+    let store = until_up("PostgreSQL (postgres.url)", config.startup.wait, || async {
         tried(PostgresStore::open(options.clone()).await)
     });
     Ok(Arc::new(store.await?))

@@ -119,6 +119,10 @@ enum Step {
 
 /// What to do about a shard that this node does not serve.
 fn step(sight: &Sight, policy: &Policy) -> Step {
+    if sight.owner == Owner::Me {
+        // It was claimed by this node in an earlier life of the process, and nobody serves it.
+        return Step::Claim;
+    }
     let is_free = sight.owner != Owner::Alive;
     if sight.is_wanted {
         return match sight.asked_for {
@@ -496,6 +500,17 @@ mod tests {
                 assert_eq!(step(&sight, &POLICY), Step::Claim, "{sight:?}");
             }
         }
+    }
+
+    #[test]
+    fn what_an_earlier_life_of_the_process_served_is_claimed_at_once() {
+        let sight = Sight {
+            is_wanted: false,
+            is_member: false,
+            owner: Owner::Me,
+            ..WANTED
+        };
+        assert_eq!(step(&sight, &POLICY), Step::Claim);
     }
 
     #[test]

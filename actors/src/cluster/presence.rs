@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use domain::Domain;
-use storage::{Directory, NodeRecord};
+use domain::{Domain, Timestamp};
+use storage::{Directory, DirectoryView, NodeRecord};
 use tokio::{sync::watch, time::MissedTickBehavior};
 
-use crate::system::System;
+use crate::system::{System, status_of};
 
 /// How often.
 const EVERY: Duration = Duration::from_secs(1);
@@ -38,6 +38,19 @@ pub(crate) async fn run(
             _ = every.tick() => {}
             _ = stop.wait_for(|stop| *stop) => break,
         }
+        if let Some(cluster) = &system.cluster
+            && has_successor(
+                &cluster.directory.view().view,
+                &identity.node,
+                system.started_at,
+            )
+        {
+            let reason = format!(
+                "another process has started as node {} since; each needs a name of its own (node.name)",
+                identity.node
+            );
+            (system.env.on_fatal)(reason);
+        }
         let status = serde_json::to_value(system.node_status().await).unwrap_or_default();
         let record = NodeRecord {
             name: identity.node.clone(),
@@ -57,5 +70,57 @@ pub(crate) async fn run(
         tokio::time::timeout(ANNOUNCE_WAIT, directory.withdraw(&identity.node)).await
     {
         tracing::warn!(%error, "this node cannot be withdrawn from the directory");
+    }
+}
+
+/// Whether a process of the same name has started later. Two of them would take each other's shards for ever.
+fn has_successor(view: &DirectoryView, node: &str, started_at: Timestamp) -> bool {
+    let of_this_name = view.nodes.iter().filter(|entry| entry.node.name == node);
+    of_this_name
+        .filter_map(status_of)
+        .any(|status| status.started_at > started_at)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use storage::NodeEntry;
+
+    use super::*;
+    use crate::system::{NodeStatus, WriterStatus};
+
+    fn view_with(name: &str, started_at: i64) -> DirectoryView {
+        let status = NodeStatus {
+            version: String::new(),
+            started_at: Timestamp::from_millis(started_at),
+            is_stopping: false,
+            shards: Vec::new(),
+            actors: Vec::new(),
+            writer: WriterStatus::default(),
+            feed: BTreeMap::new(),
+        };
+        let node = NodeRecord {
+            name: name.to_owned(),
+            address: String::new(),
+            domains: Vec::new(),
+            status: serde_json::to_value(status).unwrap_or_default(),
+        };
+        DirectoryView {
+            nodes: vec![NodeEntry {
+                node,
+                age: Duration::ZERO,
+            }],
+            owners: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_later_of_two_namesakes_is_the_one_that_stays() {
+        let me = Timestamp::from_millis(5);
+        assert!(has_successor(&view_with("a", 6), "a", me));
+        assert!(!has_successor(&view_with("a", 5), "a", me), "that is me");
+        assert!(!has_successor(&view_with("a", 4), "a", me));
+        assert!(!has_successor(&view_with("b", 6), "a", me));
     }
 }

@@ -19,7 +19,7 @@ use crate::cluster::{Peers, peers::Failure};
 use crate::{
     Unavailable,
     auth::UserHost,
-    cluster::Cluster,
+    cluster::{Cluster, directory::Reading},
     error::storage,
     notifications::NotificationHost,
     orders::OrderHost,
@@ -137,8 +137,9 @@ impl System {
 
     fn readiness_unless_stopping(&self) -> Readiness {
         if let Some(cluster) = &self.cluster {
-            let view = &cluster.directory.view().view;
-            let nodes = status::nodes_alive(view);
+            let reading = cluster.directory.view();
+            let view = &reading.view;
+            let nodes = status::nodes_alive(view, self.known_for(&reading));
             return status::readiness_of(&status::shards_of(view, &nodes, &self.env.topology));
         }
         let shards = self.env.stats.shards();
@@ -160,6 +161,12 @@ impl System {
         }
     }
 
+    /// How long this process had run when a directory was read.
+    fn known_for(&self, reading: &Reading) -> Duration {
+        let age = reading.age().unwrap_or_default();
+        self.env.clock.uptime().saturating_sub(age)
+    }
+
     /// Everything about the shop itself. Of other nodes it is what they said last, at most some seconds ago.
     ///
     /// # Errors
@@ -172,8 +179,9 @@ impl System {
             .map_err(storage)?;
         let (nodes, shards) = match &self.cluster {
             Some(cluster) => {
-                let view = &cluster.directory.view().view;
-                let nodes = status::nodes_alive(view);
+                let reading = cluster.directory.view();
+                let view = &reading.view;
+                let nodes = status::nodes_alive(view, self.known_for(&reading));
                 let shards = status::shards_of(view, &nodes, &self.env.topology);
                 (nodes, shards)
             }

@@ -182,9 +182,11 @@ pub(crate) fn status_of(entry: &NodeEntry) -> Option<NodeStatus> {
     serde_json::from_value(entry.node.status.clone()).ok()
 }
 
-/// The nodes of a directory that were heard of lately enough.
-pub(crate) fn nodes_alive(view: &DirectoryView) -> Vec<Node> {
-    let alive = view.nodes.iter().filter(|entry| entry.age < GONE_AFTER);
+/// The nodes of a directory that were heard of lately enough, and within `since`: what was said before this process knew
+/// anything may have been said by processes that are gone.
+pub(crate) fn nodes_alive(view: &DirectoryView, since: Duration) -> Vec<Node> {
+    let heard_of = since.min(GONE_AFTER);
+    let alive = view.nodes.iter().filter(|entry| entry.age < heard_of);
     alive
         .filter_map(|entry| Some((entry, status_of(entry)?)))
         .map(|(entry, status)| {

@@ -105,7 +105,8 @@ impl Dispatcher {
         error: &dyn std::fmt::Display,
     ) -> Meaning {
         self.counts.undecodable.add(1);
-        tracing::warn!(%source, position, %error, "a message cannot be decoded; the journal is asked for its record");
+        // Counted here; the alarm is raised by the shard, once for the record that holds its link.
+        tracing::debug!(%source, position, %error, "a message cannot be decoded; the journal is asked for its record");
         Meaning::Announced(source, position)
     }
 
