@@ -1,12 +1,17 @@
 //! What every process that serves the shop has in common: its signals, its HTTP server, its end.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    time::Duration,
+};
 
-use actors::{Shop, system::Phase};
+use actors::{Shop, grpc, system::Phase};
 use anyhow::Result;
 use gateway::{Server, ServerHandle};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
+    sync::oneshot,
     time::{Instant, timeout},
 };
 
@@ -73,6 +78,42 @@ impl Http {
             self.served.abort();
         }
         let _ = timeout(HTTP_STOP_SLACK, self.served).await;
+    }
+}
+
+/// The gRPC server of a shop of one process while it serves.
+pub(crate) struct Grpc {
+    serving: grpc::Serving,
+    stop: oneshot::Sender<()>,
+}
+
+impl Grpc {
+    /// Begins to serve on a listener that is bound already.
+    pub(crate) fn begin(listener: TcpListener, shop: &Shop) -> Result<Self> {
+        let settings = grpc::Settings {
+            stop_limit: HTTP_STOP_LIMIT,
+            ..grpc::Settings::default()
+        };
+        let services = grpc::services(shop.clone(), &settings)?;
+        let (stop, stop_end) = oneshot::channel();
+        let stopped = async move {
+            let _ = stop_end.await;
+        };
+        Ok(Self {
+            serving: grpc::serve(listener, services, &settings, stopped)?,
+            stop,
+        })
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.serving.address()
+    }
+
+    /// Lets calls finish for a while, and then ends them.
+    pub(crate) async fn stop(mut self) {
+        let _ = self.stop.send(());
+        let _ = timeout(HTTP_STOP_LIMIT + HTTP_STOP_SLACK, self.serving.ended()).await;
     }
 }
 

@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::{
     first_catalogue,
     output::say,
-    serving::{self, Http, STOP_LIMIT, StopSignals, cores},
+    serving::{self, Grpc, Http, STOP_LIMIT, StopSignals, cores},
     signing_key,
 };
 
@@ -45,6 +45,9 @@ pub(crate) struct Args {
         env = "STAMPEDE_HTTP"
     )]
     http: SocketAddr,
+    /// Where gRPC is served; not at all unless asked for. Port 0 picks a free one.
+    #[arg(long, value_name = "ADDR", env = "STAMPEDE_GRPC")]
+    grpc: Option<SocketAddr>,
     /// Do not load the demo catalogue at the first start.
     #[arg(long)]
     no_demo: bool,
@@ -66,26 +69,12 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
         .with_context(|| format!("the activity log in {} cannot be used", dir.display()))?;
     let activity = Arc::new(activity);
     let signing_key_pem = signing_key::load_or_create(dir)?;
-    let listener =
-        TcpListener::bind(args.http).with_context(|| format!("cannot listen on {}", args.http))?;
-    let address = listener.local_addr()?;
+    let http = listen(args.http)?;
+    let grpc = args.grpc.map(listen).transpose()?;
 
     let (shop, running) = start(&store, activity.clone(), topology, signing_key_pem)?;
-    let config = serving::http_config(cores());
     // From here on whatever ends the process ends it in good order: actors that merely end raise an alarm.
-    let ended = match gateway::serve(listener, shop.clone(), config) {
-        Ok(server) => {
-            let http = Http::begin(server);
-            let ended = serve_until_told(&shop, &args, address, &mut signals).await;
-            if ended.is_ok() {
-                say("stopping: what was accepted is being finished");
-            }
-            running.announce_stop();
-            http.stop().await;
-            ended
-        }
-        Err(error) => Err(error.into()),
-    };
+    let ended = serve(&shop, &running, &args, http, grpc, &mut signals).await;
     let end = signals.told_at.unwrap_or_else(Instant::now) + STOP_LIMIT;
     running
         .stop((end - CLOSE_LIMIT).saturating_duration_since(Instant::now()))
@@ -102,6 +91,39 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     ended?;
     say("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+fn listen(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))
+}
+
+/// Serves until the process is told to stop, and then lets calls finish.
+async fn serve(
+    shop: &Shop,
+    running: &Running,
+    args: &Args,
+    http: TcpListener,
+    grpc: Option<TcpListener>,
+    signals: &mut StopSignals,
+) -> Result<()> {
+    let address = http.local_addr()?;
+    let grpc = grpc
+        .map(|listener| Grpc::begin(listener, shop))
+        .transpose()?;
+    let server = gateway::serve(http, shop.clone(), serving::http_config(cores()))?;
+    let http = Http::begin(server);
+    let grpc_address = grpc.as_ref().map(Grpc::address);
+    let ended = serve_until_told(shop, args, address, grpc_address, signals).await;
+    if ended.is_ok() {
+        say("stopping: what was accepted is being finished");
+    }
+    running.announce_stop();
+    tokio::join!(http.stop(), async {
+        if let Some(grpc) = grpc {
+            grpc.stop().await;
+        }
+    });
+    ended
 }
 
 fn start(
@@ -156,6 +178,7 @@ async fn serve_until_told(
     shop: &Shop,
     args: &Args,
     address: SocketAddr,
+    grpc: Option<SocketAddr>,
     signals: &mut StopSignals,
 ) -> Result<()> {
     let dir = &args.data_dir;
@@ -178,6 +201,9 @@ async fn serve_until_told(
     let dir = dir.canonicalize().unwrap_or_else(|_| dir.clone());
     serving::say_ready(address);
     say(format_args!("  data               {}", dir.display()));
+    if let Some(grpc) = grpc {
+        say(format_args!("  gRPC               {grpc}"));
+    }
     signals.told().await;
     Ok(())
 }

@@ -20,6 +20,7 @@ mod burst;
 mod cluster;
 mod crash;
 mod faults;
+mod grpc;
 mod harness;
 mod idempotency;
 mod legacy;

@@ -118,12 +118,16 @@ async fn check_topics(
     postgres: &PostgresStore,
 ) -> Result<()> {
     let topology = *postgres.topology();
-    let checked = until_up("Kafka (kafka.brokers)", config.startup.wait.min(KAFKA_WAIT_MAX), || async {
-        match topics::check(kafka, &topology).await {
-            Err(error @ TopicsError::Unavailable(_)) => Tried::NotYet(error),
-            checked => Tried::Done(checked),
-        }
-    });
+    let checked = until_up(
+        "Kafka (kafka.brokers)",
+        config.startup.wait.min(KAFKA_WAIT_MAX),
+        || async {
+            match topics::check(kafka, &topology).await {
+                Err(error @ TopicsError::Unavailable(_)) => Tried::NotYet(error),
+                checked => Tried::Done(checked),
+            }
+        },
+    );
     match checked.await {
         Ok(checked) => Ok(checked?),
         Err(error) => {

@@ -23,6 +23,8 @@ const NODES: [&str; 2] = ["a", "b"];
 pub(crate) struct Setup {
     /// With the demo catalogue; of the embedded store only.
     pub(crate) demo: bool,
+    /// Serve gRPC; of the shop of one process only.
+    pub(crate) grpc: bool,
     /// Let the program make up the admin's password; then nobody is logged in as admin.
     pub(crate) generated_password: bool,
     /// Keep the embedded store here instead of in the test's own directory.
@@ -81,6 +83,9 @@ impl Shop {
         arguments.extend(["--http", "127.0.0.1:0"].map(Into::into));
         if !setup.demo {
             arguments.push("--no-demo".into());
+        }
+        if setup.grpc {
+            arguments.extend(["--grpc", "127.0.0.1:0"].map(Into::into));
         }
         let mut process = Process::new(home.path(), "up", arguments);
         if !setup.generated_password {
