@@ -99,13 +99,19 @@ impl Peers {
         let mut client = self.client(address)?;
         let asking = async {
             let mut rest = client.execute(message).await?.into_inner();
-            Ok((rest.message().await?, rest))
+            let first = rest.message().await?;
+            let outcome = match first.and_then(wire::read_outcome::<A>) {
+                Some(outcome) => outcome.map_err(ExecuteError::Rejected),
+                None => Err(ExecuteError::Unavailable(Unavailable::CommitFailed)),
+            };
+            if !(want_at_rest && matches!(outcome, Ok(Executed::Done(_)))) {
+                // Nothing more is said. It is heard to its end: streams that are broken off count against a connection,
+                // and after some thousand of them HTTP/2 gives it up.
+                while rest.message().await?.is_some() {}
+            }
+            Ok((outcome, rest))
         };
-        let (first, rest) = self.within(address, ANSWER_WAIT_MAX, asking).await?;
-        let outcome = match first.and_then(wire::read_outcome::<A>) {
-            Some(outcome) => outcome.map_err(ExecuteError::Rejected),
-            None => Err(ExecuteError::Unavailable(Unavailable::CommitFailed)),
-        };
+        let (outcome, rest) = self.within(address, ANSWER_WAIT_MAX, asking).await?;
         Ok(Asked { outcome, rest })
     }
 
@@ -244,5 +250,6 @@ fn connect(address: &str) -> Result<Channel, tonic::transport::Error> {
 /// The aggregate at rest, once a peer says so; `None` if it never does.
 pub(crate) async fn at_rest<A: OnWire>(rest: &mut Streaming<v1::ExecuteResponse>) -> Option<A> {
     let message = rest.message().await.ok()??;
+    while let Ok(Some(_)) = rest.message().await {}
     wire::read_at_rest(message)
 }

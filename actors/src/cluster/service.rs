@@ -35,8 +35,8 @@ use crate::{
     system::{ParkedError, System},
 };
 
-/// The longest time for which an aggregate is waited for.
-const REST_WAIT_MAX: Duration = Duration::from_secs(60);
+/// The longest time for which an aggregate is waited for: a little more than any client may ask for.
+const REST_WAIT_MAX: Duration = Duration::from_secs(31);
 
 /// The server's side of `ShardService`.
 pub struct ShardServer {

@@ -124,17 +124,21 @@ impl Orders {
         let begun = Instant::now();
         let shard = self.topology.order_shard(order.user_id);
         let wait = order.wait;
-        let Answers { reply, at_rest } = self.shards.send(shard, self.request(order))?;
-        if !wait.is_zero()
-            && let Ok(Ok(order)) = timeout(wait, at_rest).await
-        {
-            return Ok(Placed {
-                order,
-                replayed: false,
-            });
-        }
-        // Not settled in time, or not carried out, or placed before: the answer to the command tells.
-        let (id, replayed) = match answer(reply).await? {
+        let request = self.request(order);
+        let executed = if wait.is_zero() {
+            self.shards.execute(shard, request).await?
+        } else {
+            let Answers { reply, at_rest } = self.shards.send(shard, request)?;
+            if let Ok(Ok(order)) = timeout(wait, at_rest).await {
+                return Ok(Placed {
+                    order,
+                    replayed: false,
+                });
+            }
+            // Not settled in time, or not carried out, or placed before: the answer to the command tells.
+            answer(reply).await?
+        };
+        let (id, replayed) = match executed {
             Executed::Done(order) if wait.is_zero() => {
                 return Ok(Placed {
                     order,

@@ -152,8 +152,11 @@ impl<H: Host> Shards<H> {
         shard: u16,
         request: Request<H::Aggregate>,
     ) -> Outcome<H::Aggregate> {
-        if let Some(elsewhere) = &self.elsewhere {
-            return Box::pin(self.ask(elsewhere, shard, request, false)).await.0;
+        if self.elsewhere.is_some() {
+            // A task of its own, so that a caller who goes away breaks nothing off.
+            let (reply, reply_end) = oneshot::channel();
+            tokio::spawn(self.clone().ask_for_outcome(shard, request, reply));
+            return answer(reply_end).await;
         }
         let (reply, reply_end) = oneshot::channel();
         self.hand(shard, request, reply, None)

@@ -39,7 +39,7 @@ impl<H: Host> Shards<H> {
         shard: u16,
         request: Request<H::Aggregate>,
         reply: oneshot::Sender<Outcome<H::Aggregate>>,
-        mut told_at_rest: oneshot::Sender<H::Aggregate>,
+        told_at_rest: oneshot::Sender<H::Aggregate>,
     ) {
         let Some(elsewhere) = &self.elsewhere else {
             return;
@@ -50,12 +50,23 @@ impl<H: Host> Shards<H> {
         if !is_done {
             return;
         }
-        let state = tokio::select! {
-            () = told_at_rest.closed() => None,
-            state = coming(rest) => state,
-        };
-        if let Some(state) = state {
+        // Also if nobody wants to know any more: a stream that is read to its end costs a connection nothing, and one
+        // that is broken off counts against it.
+        if let Some(state) = coming(rest).await {
             let _ = told_at_rest.send(state);
+        }
+    }
+
+    /// Carries a command out and completes its answer.
+    pub(super) async fn ask_for_outcome(
+        self,
+        shard: u16,
+        request: Request<H::Aggregate>,
+        reply: oneshot::Sender<Outcome<H::Aggregate>>,
+    ) {
+        if let Some(elsewhere) = &self.elsewhere {
+            let asking = Box::pin(self.ask(elsewhere, shard, request, false));
+            let _ = reply.send(asking.await.0);
         }
     }
 
