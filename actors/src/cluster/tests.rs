@@ -308,6 +308,38 @@ fn orders_are_placed_through_another_node() {
     });
 }
 
+/// HTTP/2 gives a connection up after about a thousand streams that one side broke off, and all calls of it with it.
+#[test]
+fn callers_who_do_not_wait_break_no_connection() {
+    const CALLERS: usize = 2_500;
+    const AT_ONCE: usize = 50;
+    actix_rt::System::new().block_on(async {
+        let dir = tempfile::tempdir().unwrap();
+        let (node, gateway, _) = two(dir.path()).await;
+        let plenty = product(&gateway, "PLENTY", 1_000_000).await.unwrap();
+        let waits = [Duration::ZERO, Duration::from_micros(200)];
+        for first in (0..CALLERS).step_by(AT_ONCE) {
+            let calls = (first..first + AT_ONCE).map(|number| {
+                let order = PlaceOrder {
+                    wait: waits[number % 2],
+                    ..order(plenty, None)
+                };
+                let placing = gateway.orders.place(order);
+                async move {
+                    if number % 10 == 9 {
+                        // Goes away while the call is under way.
+                        let _ = tokio::time::timeout(Duration::from_micros(300), placing).await;
+                    } else {
+                        placing.await.unwrap();
+                    }
+                }
+            });
+            futures::future::join_all(calls).await;
+        }
+        node.running.stop(Duration::from_secs(10)).await;
+    });
+}
+
 #[test]
 fn accounts_and_stock_are_kept_through_another_node() {
     actix_rt::System::new().block_on(async {
