@@ -7,7 +7,9 @@
 //! - A shard that nobody wants and nobody serves is claimed by the first in line of the living nodes, an order in which
 //!   each shard has another node first. So nothing stays unserved while the feed is away.
 //!
-//! [`step`] decides, without a clock and without I/O; the rest carries out.
+//! `decide` says what to do, without a clock and without I/O; the rest carries it out.
+
+mod decide;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -24,31 +26,19 @@ use tokio::{
 };
 
 use super::{DirectoryCache, HandOverRequest, Peers};
-use crate::{
-    runtime::{shards::shard_of_name, writer::Order},
-    transport::Assignment,
-};
+use crate::{runtime::writer::Order, transport::Assignment};
+use decide::{Judge, ORPHAN_WAIT, Owner, Sight, Step, place_in_line, step};
+
+pub use decide::Policy;
 
 /// How often a node looks at the directory for shards to claim.
 const LOOK: Duration = Duration::from_millis(200);
-/// A shard that nobody serves and nobody wants is left alone for so long, if the feed works or may be about to: somebody
-/// may be about to want it.
-const ORPHAN_WAIT: Duration = Duration::from_secs(8);
 /// How long the shards of a leaving node are offered to others before it just ends.
 const LEAVE_WAIT: Duration = Duration::from_secs(10);
 /// How long a shard has to finish what it has begun when it is handed over.
 const DRAIN_WAIT: Duration = Duration::from_secs(4);
 /// How long a claim or a release waits for the writer, which may be waiting for its database.
 const WRITER_WAIT: Duration = Duration::from_secs(10);
-
-/// How a node decides about ownership.
-#[derive(Clone, Copy, Debug)]
-pub struct Policy {
-    /// An owner that was not heard of for so long counts as dead.
-    pub claim_after: Duration,
-    /// How long an owner that was asked for a shard has to give it up.
-    pub handover_wait: Duration,
-}
 
 /// Brings a shard to rest, so that it can be given up.
 pub trait Drain: Send + Sync {
@@ -85,67 +75,6 @@ pub struct Surroundings {
     pub leave: oneshot::Receiver<oneshot::Sender<()>>,
 }
 
-/// The owner of a shard as the directory knows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Owner {
-    Nobody,
-    Me,
-    Alive,
-    Dead,
-}
-
-/// What is known of a shard that this node does not serve.
-#[derive(Clone, Copy, Debug)]
-struct Sight {
-    is_wanted: bool,
-    is_member: bool,
-    /// Whether the feed may be about to tell somebody to serve it.
-    may_be_wanted_soon: bool,
-    owner: Owner,
-    /// Since when its owner has been asked for it.
-    asked_for: Option<Duration>,
-    /// Since when nobody has served it.
-    orphaned_for: Option<Duration>,
-    is_first_in_line: bool,
-}
-
-/// What to do about a shard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
-    Leave,
-    Claim,
-    Ask,
-}
-
-/// What to do about a shard that this node does not serve.
-fn step(sight: &Sight, policy: &Policy) -> Step {
-    if sight.owner == Owner::Me {
-        // It was claimed by this node in an earlier life of the process, and nobody serves it.
-        return Step::Claim;
-    }
-    let is_free = sight.owner != Owner::Alive;
-    if sight.is_wanted {
-        return match sight.asked_for {
-            _ if is_free => Step::Claim,
-            Some(asked) if asked >= policy.handover_wait && sight.is_member => Step::Claim,
-            None if sight.is_member => Step::Ask,
-            // Who is not in the group any more does not know what it should have.
-            _ => Step::Leave,
-        };
-    }
-    let wait = if sight.may_be_wanted_soon {
-        ORPHAN_WAIT
-    } else {
-        Duration::ZERO
-    };
-    let is_orphan = sight.orphaned_for.is_some_and(|since| since >= wait);
-    if is_free && is_orphan && sight.is_first_in_line {
-        Step::Claim
-    } else {
-        Step::Leave
-    }
-}
-
 /// The loop.
 pub struct Ownership {
     surroundings: Surroundings,
@@ -153,6 +82,9 @@ pub struct Ownership {
     hosted: BTreeMap<Domain, Hosted>,
     /// The shards that this node serves, with the epoch in which it claimed them.
     mine: BTreeMap<ShardRef, u64>,
+    /// The shards that it served until lately, with the last epoch in which it did: a directory that still names it as
+    /// their owner, in that epoch, was read before it gave them up.
+    given_up: HashMap<ShardRef, u64>,
     asked: HashMap<ShardRef, Instant>,
     orphans: HashMap<ShardRef, Instant>,
     /// Since when the directory could be read, without a gap: before `claim_after` has passed since then, a node that was
@@ -168,8 +100,8 @@ pub struct Ownership {
 enum Event {
     /// A claim has come to an end.
     Claimed(ShardRef, Result<u64, String>),
-    /// A shard is at rest and has no owner any more.
-    Released(ShardRef),
+    /// A shard is at rest and has no owner any more; with the epoch in which it was served.
+    Released(ShardRef, Option<u64>),
 }
 
 impl Ownership {
@@ -186,6 +118,7 @@ impl Ownership {
             policy,
             hosted,
             mine: BTreeMap::new(),
+            given_up: HashMap::new(),
             asked: HashMap::new(),
             orphans: HashMap::new(),
             readable_since: Instant::now(),
@@ -209,6 +142,7 @@ impl Ownership {
                     // It may have been claimed anew since.
                     if self.mine.get(&shard).is_some_and(|mine| *mine <= epoch) {
                         self.mine.remove(&shard);
+                        self.given_up.insert(shard, epoch);
                     }
                 }
                 Some(event) = self.happened.recv() => self.note(event),
@@ -250,9 +184,11 @@ impl Ownership {
             Event::Claimed(shard, Err(error)) => {
                 tracing::warn!(%shard, error, "a shard cannot be claimed yet");
             }
-            Event::Released(shard) => {
+            Event::Released(shard, epoch) => {
                 tracing::info!(%shard, "a shard is handed over");
-                self.mine.remove(&shard);
+                if let Some(epoch) = self.mine.remove(&shard).max(epoch) {
+                    self.given_up.insert(shard, epoch);
+                }
             }
         }
     }
@@ -347,24 +283,13 @@ impl Ownership {
     }
 
     fn owner(&self, view: &DirectoryView, shard: ShardRef) -> (Owner, Option<String>) {
-        let known = view.owners.iter().find(|entry| entry.shard == shard);
-        let Some(name) = known.and_then(|entry| entry.owner.clone()) else {
-            return (Owner::Nobody, None);
+        let claim_after = self.policy.claim_after;
+        let judge = Judge {
+            me: &self.surroundings.node,
+            given_up: self.given_up.get(&shard).copied(),
+            dead_after: (self.readable_since.elapsed() >= claim_after).then_some(claim_after),
         };
-        if name == self.surroundings.node {
-            return (Owner::Me, Some(name));
-        }
-        let heard_of = view.nodes.iter().find(|entry| entry.node.name == name);
-        let is_dead = match heard_of {
-            // It has left.
-            None => true,
-            Some(entry) => {
-                entry.age >= self.policy.claim_after
-                    && self.readable_since.elapsed() >= self.policy.claim_after
-            }
-        };
-        let owner = if is_dead { Owner::Dead } else { Owner::Alive };
-        (owner, Some(name))
+        judge.owner(view, shard)
     }
 
     /// Whether of all living nodes that host a shard's domain this one comes first for it.
@@ -446,126 +371,13 @@ impl Ownership {
             let (released, released_end) = oneshot::channel();
             let order = Order::Release(shard, released);
             let sent = tokio::time::timeout(WRITER_WAIT, writer.send(order)).await;
-            if matches!(sent, Ok(Ok(()))) && released_end.await.is_ok() {
-                let _ = events.send(Event::Released(shard));
+            if matches!(sent, Ok(Ok(())))
+                && let Ok(epoch) = released_end.await
+            {
+                let _ = events.send(Event::Released(shard, epoch));
                 let _ = done.send(());
                 directory.refresh().await;
             }
         });
-    }
-}
-
-/// A node's place in the line for a shard: the larger, the earlier.
-fn place_in_line(node: &str, shard: ShardRef) -> u16 {
-    shard_of_name(&format!("{shard} {node}"), u16::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const POLICY: Policy = Policy {
-        claim_after: Duration::from_secs(5),
-        handover_wait: Duration::from_secs(5),
-    };
-    const WANTED: Sight = Sight {
-        is_wanted: true,
-        is_member: true,
-        may_be_wanted_soon: true,
-        owner: Owner::Alive,
-        asked_for: None,
-        orphaned_for: None,
-        is_first_in_line: false,
-    };
-
-    #[test]
-    fn a_wanted_shard_is_asked_for_and_taken_in_the_end() {
-        assert_eq!(step(&WANTED, &POLICY), Step::Ask);
-        let mut asked = WANTED;
-        asked.asked_for = Some(Duration::from_secs(4));
-        assert_eq!(step(&asked, &POLICY), Step::Leave);
-        asked.asked_for = Some(Duration::from_secs(5));
-        assert_eq!(step(&asked, &POLICY), Step::Claim);
-    }
-
-    #[test]
-    fn a_wanted_shard_without_a_living_owner_is_claimed_at_once() {
-        for owner in [Owner::Nobody, Owner::Dead, Owner::Me] {
-            for is_member in [false, true] {
-                let sight = Sight {
-                    owner,
-                    is_member,
-                    ..WANTED
-                };
-                assert_eq!(step(&sight, &POLICY), Step::Claim, "{sight:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn what_an_earlier_life_of_the_process_served_is_claimed_at_once() {
-        let sight = Sight {
-            is_wanted: false,
-            is_member: false,
-            owner: Owner::Me,
-            ..WANTED
-        };
-        assert_eq!(step(&sight, &POLICY), Step::Claim);
-    }
-
-    #[test]
-    fn who_has_lost_its_group_asks_for_nothing_and_takes_nothing_from_the_living() {
-        for asked_for in [None, Some(Duration::from_secs(60))] {
-            let sight = Sight {
-                is_member: false,
-                asked_for,
-                ..WANTED
-            };
-            assert_eq!(step(&sight, &POLICY), Step::Leave, "{sight:?}");
-        }
-    }
-
-    #[test]
-    fn an_orphan_is_claimed_by_the_first_in_line_only() {
-        let mut orphan = Sight {
-            is_wanted: false,
-            is_member: false,
-            may_be_wanted_soon: false,
-            owner: Owner::Dead,
-            orphaned_for: Some(Duration::ZERO),
-            is_first_in_line: true,
-            ..WANTED
-        };
-        assert_eq!(step(&orphan, &POLICY), Step::Claim);
-        orphan.may_be_wanted_soon = true;
-        assert_eq!(step(&orphan, &POLICY), Step::Leave);
-        orphan.orphaned_for = Some(ORPHAN_WAIT);
-        assert_eq!(step(&orphan, &POLICY), Step::Claim);
-        orphan.is_first_in_line = false;
-        assert_eq!(step(&orphan, &POLICY), Step::Leave);
-    }
-
-    #[test]
-    fn a_shard_of_a_living_owner_that_nobody_wants_is_left_to_it() {
-        let sight = Sight {
-            is_wanted: false,
-            is_first_in_line: true,
-            orphaned_for: Some(Duration::from_secs(60)),
-            ..WANTED
-        };
-        assert_eq!(step(&sight, &POLICY), Step::Leave);
-    }
-
-    #[test]
-    fn every_node_is_first_in_line_for_some_shard() {
-        let first_for = |node: &str, shard: u16| {
-            let shard = ShardRef {
-                domain: Domain::Orders,
-                shard,
-            };
-            place_in_line(node, shard) > place_in_line(if node == "a" { "b" } else { "a" }, shard)
-        };
-        assert!((0..64).any(|shard| first_for("a", shard)));
-        assert!((0..64).any(|shard| first_for("b", shard)));
     }
 }

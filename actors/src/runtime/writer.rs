@@ -44,8 +44,9 @@ pub enum Order {
         Vec<ShardRef>,
         oneshot::Sender<Vec<(ShardRef, Result<u64, StorageError>)>>,
     ),
-    /// Serve this shard no more: refuse what it has not committed, and name no owner in its head. Told when it is done.
-    Release(ShardRef, oneshot::Sender<()>),
+    /// Serve this shard no more: refuse what it has not committed, and name no owner in its head. Told when it is done:
+    /// the epoch in which it was served, if it was.
+    Release(ShardRef, oneshot::Sender<Option<u64>>),
 }
 
 /// Where a writer gets its orders from, and where it tells what it has lost.
@@ -152,8 +153,7 @@ impl JournalWriter {
             Order::Release(shard, done) => {
                 // What it handed over before it came to rest.
                 self.commit_gathered().await;
-                self.release(shard).await;
-                let _ = done.send(());
+                let _ = done.send(self.release(shard).await);
             }
         }
     }
@@ -200,13 +200,13 @@ impl JournalWriter {
         Some(epoch)
     }
 
-    async fn release(&mut self, shard: ShardRef) {
-        if let Some(epoch) = self.drop_shard(shard)
-            && let Err(error) = self.env.journal.release(shard, epoch).await
-        {
+    async fn release(&mut self, shard: ShardRef) -> Option<u64> {
+        let epoch = self.drop_shard(shard)?;
+        if let Err(error) = self.env.journal.release(shard, epoch).await {
             // Then the directory names an owner that does not serve it, until the next one claims it.
             tracing::warn!(%shard, %error, "a shard that is given up cannot be marked as free");
         }
+        Some(epoch)
     }
 
     /// Leaves shards that others may serve to them.
