@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use actors::transport::kafka::{KafkaConfig, last_records};
+use actors::transport::kafka::{KafkaConfig, last_records, reader::ReadError};
 use anyhow::{Result, bail};
 use domain::ShardRef;
 use engine::Head;
@@ -10,6 +10,10 @@ use storage::{ActivityLog, Incarnations, Journal, postgres::PostgresStore};
 
 use crate::config::ClusterConfig;
 
+/// How often Kafka is asked what it remembers before that is given up: topics that were just made have no leader yet.
+const TRIES: usize = 6;
+/// The pause before it is asked again.
+const TRY_AGAIN: Duration = Duration::from_millis(500);
 /// How long Kafka and MongoDB have to say what they remember; what cannot be asked is not waited for.
 const ASKING: Duration = Duration::from_secs(20);
 /// Whoever remembers a life of the database that it knows nothing of.
@@ -40,7 +44,7 @@ pub(crate) async fn check(
     // First what others remember, then what the journals have: other nodes may be at work.
     let mut remembered: Vec<(ShardRef, &'static str, u64)> = Vec::new();
     let mut later_lives = Vec::new();
-    match tokio::time::timeout(ASKING, last_records(kafka, &shards)).await {
+    match tokio::time::timeout(ASKING, last_records_at_last(kafka, &shards)).await {
         Ok(Ok(records)) => {
             for (shard, incarnation, position) in records {
                 if incarnations.current(shard) == incarnation {
@@ -113,4 +117,21 @@ async fn is_of_a_later_life(
 ) -> Result<bool> {
     let is_known = incarnations.is_known(shard, incarnation);
     Ok(!is_known && !postgres.has_lost(shard, incarnation).await?)
+}
+
+/// What the public topics remember; asked again where they do not say at once.
+async fn last_records_at_last(
+    kafka: &KafkaConfig,
+    shards: &[ShardRef],
+) -> Result<Vec<(ShardRef, String, u64)>, ReadError> {
+    let mut tries = 1;
+    loop {
+        match last_records(kafka, shards).await {
+            Err(_) if tries < TRIES => {
+                tries += 1;
+                tokio::time::sleep(TRY_AGAIN).await;
+            }
+            asked => return asked,
+        }
+    }
 }

@@ -26,7 +26,7 @@ use tokio::{
 };
 
 use super::{DirectoryCache, HandOverRequest, Peers};
-use crate::{runtime::writer::Order, transport::Assignment};
+use crate::{runtime::writer::Order, system::status_of, transport::Assignment};
 use decide::{Judge, ORPHAN_WAIT, Owner, Sight, Step, place_in_line, step};
 
 pub use decide::Policy;
@@ -162,13 +162,14 @@ impl Ownership {
         }
     }
 
-    /// Whether another living node hosts any of this node's domains.
+    /// Whether another living node, that is not leaving too, hosts any of this node's domains.
     fn has_successors(&self) -> bool {
         let reading = self.surroundings.directory.view();
         let me = &self.surroundings.node;
         reading.view.nodes.iter().any(|entry| {
             entry.node.name != *me
                 && entry.age < self.policy.claim_after
+                && status_of(entry).is_none_or(|status| !status.is_stopping)
                 && (entry.node.domains.iter()).any(|domain| self.hosted.contains_key(domain))
         })
     }

@@ -139,7 +139,7 @@ impl System {
         if let Some(cluster) = &self.cluster {
             let reading = cluster.directory.view();
             let view = &reading.view;
-            let nodes = status::nodes_alive(view, self.known_for(&reading));
+            let nodes = self.nodes_alive(&reading);
             return status::readiness_of(&status::shards_of(view, &nodes, &self.env.topology));
         }
         let shards = self.env.stats.shards();
@@ -161,10 +161,11 @@ impl System {
         }
     }
 
-    /// How long this process had run when a directory was read.
-    fn known_for(&self, reading: &Reading) -> Duration {
-        let age = reading.age().unwrap_or_default();
-        self.env.clock.uptime().saturating_sub(age)
+    /// The nodes that are alive, as far as a reading of the directory tells.
+    fn nodes_alive(&self, reading: &Reading) -> Vec<Node> {
+        let read_ago = reading.age().unwrap_or_default();
+        let known_for = self.env.clock.uptime().saturating_sub(read_ago);
+        status::nodes_alive(&reading.view, read_ago, known_for)
     }
 
     /// Everything about the shop itself. Of other nodes it is what they said last, at most some seconds ago.
@@ -181,7 +182,7 @@ impl System {
             Some(cluster) => {
                 let reading = cluster.directory.view();
                 let view = &reading.view;
-                let nodes = status::nodes_alive(view, self.known_for(&reading));
+                let nodes = self.nodes_alive(&reading);
                 let shards = status::shards_of(view, &nodes, &self.env.topology);
                 (nodes, shards)
             }

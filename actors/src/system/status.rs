@@ -182,10 +182,14 @@ pub(crate) fn status_of(entry: &NodeEntry) -> Option<NodeStatus> {
     serde_json::from_value(entry.node.status.clone()).ok()
 }
 
-/// The nodes of a directory that were heard of lately enough, and within `since`: what was said before this process knew
-/// anything may have been said by processes that are gone.
-pub(crate) fn nodes_alive(view: &DirectoryView, since: Duration) -> Vec<Node> {
-    let heard_of = since.min(GONE_AFTER);
+/// The nodes of a directory that were heard of lately enough, and within `known_for` before it was read: what was said
+/// before this process knew anything may have been said by processes that are gone. What was read long ago says nothing.
+pub(crate) fn nodes_alive(
+    view: &DirectoryView,
+    read_ago: Duration,
+    known_for: Duration,
+) -> Vec<Node> {
+    let heard_of = known_for.min(GONE_AFTER.saturating_sub(read_ago));
     let alive = view.nodes.iter().filter(|entry| entry.age < heard_of);
     alive
         .filter_map(|entry| Some((entry, status_of(entry)?)))

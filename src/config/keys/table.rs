@@ -168,8 +168,8 @@ keys! {
         "Copies of each topic that `stampede migrate` makes.",
     ];
     KAFKA_PROPERTIES: "kafka.properties", Kind::Properties,
-        Told { default: "none", example: "\"security.protocol\" = \"sasl_ssl\"" }, SECRET, [
-        "Properties of librdkafka for every client, in its own names and units: security, for one.",
+        Told { default: "none", example: "\"socket.timeout.ms\" = 30000" }, SECRET, [
+        "Properties of librdkafka for every client, in its own names and units. It is built without TLS and SCRAM.",
         "They override the built-in ones.",
     ];
     KAFKA_PRODUCER: "kafka.producer", Kind::Properties,

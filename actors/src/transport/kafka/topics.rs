@@ -57,6 +57,9 @@ pub enum TopicsError {
         /// What the broker says.
         reason: String,
     },
+    /// librdkafka does not take a property, or not with that value.
+    #[error("kafka cannot be reached with this configuration: {0}")]
+    Misconfigured(String),
     /// Kafka does not answer.
     #[error("kafka does not answer: {0}")]
     Unavailable(String),
@@ -64,7 +67,12 @@ pub enum TopicsError {
 
 impl From<KafkaError> for TopicsError {
     fn from(error: KafkaError) -> Self {
-        Self::Unavailable(error.to_string())
+        match error {
+            KafkaError::ClientConfig(..) | KafkaError::ClientCreation(_) => {
+                Self::Misconfigured(error.to_string())
+            }
+            error => Self::Unavailable(error.to_string()),
+        }
     }
 }
 
