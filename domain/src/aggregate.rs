@@ -68,3 +68,49 @@ pub enum Addressee<A: Aggregate> {
     /// One that is to be created under an id that its shard issues.
     New(A::Draft),
 }
+
+/// An aggregate in memory: its state, and how many records made it.
+#[derive(Clone, Debug)]
+pub struct InMemory<A> {
+    state: Option<A>,
+    version: u64,
+}
+
+/// What an aggregate in memory decided.
+#[derive(Clone, Debug)]
+pub struct Decision<A: Aggregate> {
+    /// What happened; nothing, if the command was fulfilled already.
+    pub events: Vec<A::Event>,
+    /// The state after it.
+    pub state: Option<A>,
+    /// The number of the aggregate's last record.
+    pub version: u64,
+}
+
+impl<A: Aggregate> InMemory<A> {
+    /// With the state and version that storage has, or nothing for one that is to be created.
+    #[must_use]
+    pub fn new(stored: Option<(A, u64)>) -> Self {
+        let (state, version) = stored.map_or((None, 0), |(state, version)| (Some(state), version));
+        Self { state, version }
+    }
+
+    /// Decides, and changes the state at once.
+    ///
+    /// # Errors
+    /// The reason for which the command is turned down; then nothing has changed.
+    pub fn decide(
+        &mut self,
+        command: &A::Command,
+        now: Timestamp,
+    ) -> Result<Decision<A>, A::Rejection> {
+        let events = A::decide(self.state.as_ref(), command, now)?;
+        self.state = A::evolve_all(self.state.take(), &events, now);
+        self.version += events.len() as u64;
+        Ok(Decision {
+            events,
+            state: self.state.clone(),
+            version: self.version,
+        })
+    }
+}

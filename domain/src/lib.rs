@@ -22,7 +22,7 @@ pub mod sku;
 pub mod time;
 pub mod users;
 
-pub use aggregate::{Addressee, Aggregate};
+pub use aggregate::{Addressee, Aggregate, Decision, InMemory};
 pub use event::Event;
 pub use ids::{NotificationId, OrderId, ProductId, UserId};
 pub use money::{Currency, Money};

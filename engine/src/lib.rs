@@ -8,18 +8,23 @@
 //! - [`Inlet`]: the receiving end of a link; applies a record only where the one before it on that link was applied.
 //! - [`Pipeline`]: turns are handed to many aggregates at once and retire in the order in which they were begun.
 //! - [`Writer`]: gathers what retired while a transaction is under way, and ends its generation when one fails.
+//! - [`Shard`]: puts them together: turns of commands and records, aggregates found and rebuilt, keys, deadlines, parking.
 //! - [`supervision`]: how often something may fail before it is somebody else's problem.
 
 pub mod head;
 pub mod link;
 pub mod pipeline;
+pub mod shard;
 pub mod supervision;
+mod unavailable;
 pub mod writer;
 
 pub use head::{Head, Stamp};
 pub use link::{Inlet, Offer};
 pub use pipeline::{Pipeline, Ticket};
+pub use shard::{Effects, Limits, Rules, Shard};
 pub use supervision::{Policy, Restarts};
+pub use unavailable::Unavailable;
 pub use writer::{Batch, Entry, NewRecord, ShardCommit, StampedRecord, Writer};
 
 /// What addresses a shard.

@@ -1,0 +1,113 @@
+//! Deadlines: what has waited too long is given up, unless the link it waits on is unconfirmed.
+//!
+//! What is overdue is given up only after every shard that might still answer it has been seen to have applied
+//! everything that was sent to it, and this shard to have applied everything that was sent back. So an outage of the
+//! feed does not expire orders that were accepted.
+
+use super::{
+    Shard,
+    calls::{Heads, HeadsFor, Question, ReadError},
+    effects::{Effects, Notice},
+    rules::{Part, Rules},
+    turns::{Origin, Turn},
+};
+
+/// Overdue aggregates, and what has to be confirmed before they are given up.
+pub(super) struct Expiry<S> {
+    aggregates: Vec<u64>,
+    stage: Stage<S>,
+}
+
+enum Stage<S> {
+    /// Nothing is known yet.
+    Begun,
+    /// Each of these shards must have applied this shard's journal up to there.
+    Sent(Vec<(S, u64)>),
+    /// This shard must have applied each of these shards' journals up to there.
+    Answered(Vec<(S, u64)>),
+}
+
+impl<R: Rules> Shard<R> {
+    /// Moves the expiry of overdue aggregates on by one stage.
+    pub(super) fn look_at_deadlines(&mut self, fx: &mut dyn Effects<R>) {
+        if self.expiry.is_none() {
+            let now = fx.now();
+            let overdue = self.waiting.iter().filter(|(_, end)| **end <= now);
+            let aggregates: Vec<u64> = overdue.map(|(id, _)| *id).collect();
+            if aggregates.is_empty() {
+                return;
+            }
+            self.expiry = Some(Expiry {
+                aggregates,
+                stage: Stage::Begun,
+            });
+        }
+        let mut shards = self.rules.awaited();
+        shards.push(self.shard);
+        fx.ask(self.life, Question::Heads(shards, HeadsFor::Deadlines));
+    }
+
+    /// The heads of all shards concerned were read.
+    pub(super) fn confirm(
+        &mut self,
+        read: Result<Heads<R::Shard>, ReadError>,
+        fx: &mut dyn Effects<R>,
+    ) {
+        let Ok(heads) = read else {
+            return;
+        };
+        let me = self.shard;
+        let Some((_, mine)) = heads.iter().find(|(shard, _)| *shard == me) else {
+            return;
+        };
+        let Some(mut expiry) = self.expiry.take() else {
+            return;
+        };
+        let others = || heads.iter().filter(|(shard, _)| *shard != me);
+        if matches!(expiry.stage, Stage::Begun) {
+            let sent = mine.sent.iter();
+            expiry.stage = Stage::Sent(sent.map(|(shard, position)| (*shard, *position)).collect());
+        }
+        if let Stage::Sent(sent) = &expiry.stage {
+            let is_applied = sent.iter().all(|(target, position)| {
+                others()
+                    .filter(|(shard, _)| shard == target)
+                    .all(|(_, head)| head.watermark(me) >= *position)
+            });
+            if is_applied {
+                expiry.stage = Stage::Answered(
+                    others()
+                        .map(|(shard, head)| (*shard, head.sent.get(&me).copied().unwrap_or(0)))
+                        .collect(),
+                );
+            }
+        }
+        if let Stage::Answered(answered) = &expiry.stage
+            && answered
+                .iter()
+                .all(|(source, position)| mine.watermark(*source) >= *position)
+        {
+            self.expire(expiry.aggregates, fx);
+            return;
+        }
+        self.expiry = Some(expiry);
+    }
+
+    fn expire(&mut self, aggregates: Vec<u64>, fx: &mut dyn Effects<R>) {
+        let now = fx.now();
+        for id in aggregates {
+            let is_overdue = self.waiting.get(&id).is_some_and(|end| *end <= now);
+            if let Some(command) = self.rules.on_deadline().filter(|_| is_overdue) {
+                fx.note(Notice::DeadlinePassed { id });
+                let part = Part {
+                    id,
+                    is_new: false,
+                    command,
+                    subject: self.rules.subject_of_command(id),
+                };
+                self.begin(Turn::new(Origin::Deadline, vec![part]), fx);
+            }
+        }
+        self.retire_ready(fx);
+    }
+}
