@@ -99,8 +99,6 @@ pub enum Notice<S> {
         /// Why.
         error: String,
     },
-    /// Storage did not give what was asked for; it is asked again.
-    CannotRead(&'static str),
     /// The shard cannot go on, nor can the process.
     CannotGoOn(&'static str),
 }

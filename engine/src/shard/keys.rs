@@ -9,7 +9,7 @@ use std::{collections::HashMap, time::Duration};
 use super::{
     Shard,
     calls::{Execute, ExecuteError, Executed, KeyOwner, Owners, Question, ReadError},
-    effects::{Effects, Notice},
+    effects::Effects,
     rules::Rules,
     turns::{Origin, TakenKey, Turn},
 };
@@ -121,7 +121,6 @@ impl<R: Rules> Shard<R> {
                 self.retire_ready(fx);
             }
             Err(_) => {
-                fx.note(Notice::CannotRead("keys"));
                 for execute in commands {
                     let reason = Unavailable::Storage;
                     execute.reply.tell(Err(ExecuteError::Unavailable(reason)));

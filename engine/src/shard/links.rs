@@ -144,7 +144,6 @@ impl<R: Rules> Shard<R> {
         let Ok((records, reached_the_end)) = read else {
             // Something is still missing, so that the next tick tries again.
             link.inlet.end_healing(false);
-            fx.note(Notice::CannotRead("a journal"));
             return;
         };
         let first = records.first().map(|read| read.position);

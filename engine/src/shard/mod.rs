@@ -365,7 +365,6 @@ impl<R: Rules> Shard<R> {
                 self.look_at_sources(fx);
             }
             Err(_) => {
-                fx.note(Notice::CannotRead("what the shard must know"));
                 fx.wake(self.limits.policy.backoff_max, self.life, Wake::Load);
             }
         }

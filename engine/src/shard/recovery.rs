@@ -164,7 +164,6 @@ impl<R: Rules> Shard<R> {
             Ok(Some((_, head))) => self.load(self.generation, head, fx),
             Ok(None) => fx.note(Notice::CannotGoOn("its head is gone")),
             Err(_) => {
-                fx.note(Notice::CannotRead("the shard's head"));
                 fx.wake(self.limits.policy.backoff_max, self.life, Wake::Restart);
             }
         }

@@ -201,7 +201,6 @@ impl<R: Rules> Shard<R> {
             Ok(stored) => self.build_awaited(asked, stored, fx),
             Err(ReadError::Damaged(error)) => self.cannot_load(asked, &error, fx),
             Err(ReadError::Failed) => {
-                fx.note(Notice::CannotRead("aggregates"));
                 self.loads.is_reading = true;
                 let ids = asked.into_iter().map(|(id, _)| id).collect();
                 fx.wake(LOAD_RETRY_AFTER, self.life, Wake::Read(ids));
