@@ -44,7 +44,10 @@ impl AuthService for AuthGrpc {
             return Err(AuthError::InvalidCredentials.into());
         }
         let tokens = auth.login(&username, password).await?;
-        let user = auth.user(auth_user(&self.0, &tokens)?).await?;
+        let user = auth
+            .user(auth_user(&self.0, &tokens)?)
+            .await
+            .map_err(Refusal::from)?;
         let user = user.ok_or_else(Refusal::unknown_user)?;
         Ok(Response::new(v1::LoginResponse {
             tokens: Some(tokens.into()),
@@ -83,7 +86,7 @@ impl AuthService for AuthGrpc {
     ) -> Result<Response<v1::GetMeResponse>, Status> {
         let auth = &self.0.shop.auth;
         let caller = Caller::of(request.metadata(), auth)?;
-        let user = auth.user(caller.id).await?;
+        let user = auth.user(caller.id).await.map_err(Refusal::from)?;
         let user = user.ok_or_else(Refusal::unknown_user)?;
         Ok(Response::new(v1::GetMeResponse {
             user: Some((&user).into()),

@@ -9,7 +9,6 @@ use tonic::Status;
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
 use crate::{
-    Unavailable,
     auth::{AuthError, TokenError},
     edge::{Code, Refusal, rules::Flaw},
     orders::OrdersError,
@@ -26,12 +25,6 @@ impl From<Refusal> for Status {
             details.set_retry_info(Some(wait));
         }
         Self::with_error_details(refusal.code.grpc_status(), refusal.detail, details)
-    }
-}
-
-impl From<Unavailable> for Status {
-    fn from(error: Unavailable) -> Self {
-        Refusal::from(error).into()
     }
 }
 
@@ -127,7 +120,7 @@ mod tests {
 
     #[test]
     fn what_may_be_tried_again_says_when() {
-        let status = Status::from(Unavailable::Busy);
+        let status = Status::from(Refusal::from(crate::Unavailable::Busy));
         assert_eq!(status.code(), tonic::Code::Unavailable);
         let retry = status.get_details_retry_info().unwrap();
         assert_eq!(retry.retry_delay, Some(Duration::from_secs(1)));

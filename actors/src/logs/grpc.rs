@@ -7,6 +7,7 @@ use tonic::{Request, Response, Status, async_trait};
 
 use crate::{
     edge::{
+        Refusal,
         cursor::BeforeEntry,
         rules::{self, FILTER_LENGTH_MAX, Flaw, FlawCode, SEARCH_LENGTH_MAX},
     },
@@ -25,7 +26,7 @@ impl LogService for LogGrpc {
         let shop = &self.0.shop;
         Caller::admin(request.metadata(), &shop.auth)?;
         let query = read(|found| list(found, request.into_inner()))?;
-        let page = shop.logs.search(&query).await?;
+        let page = shop.logs.search(&query).await.map_err(Refusal::from)?;
         Ok(Response::new(v1::ListLogsResponse {
             page: Some(page_info(&page, |entry: &ActivityEntry| {
                 BeforeEntry(entry.id)

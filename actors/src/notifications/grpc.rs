@@ -5,7 +5,7 @@ use proto::v1::{self, notification_service_server::NotificationService};
 use tonic::{Request, Response, Status, async_trait};
 
 use crate::{
-    edge::cursor::BeforeNotification,
+    edge::{Refusal, cursor::BeforeNotification},
     grpc::{Caller, Edge, PageAsked, page_info, read},
 };
 
@@ -25,7 +25,8 @@ impl NotificationService for NotificationGrpc {
         let page = shop
             .notifications
             .list(caller.lists(), before, asked.limit)
-            .await?;
+            .await
+            .map_err(Refusal::from)?;
         Ok(Response::new(v1::ListNotificationsResponse {
             page: Some(page_info(&page, |notification: &Notification| {
                 BeforeNotification(notification.id.get())

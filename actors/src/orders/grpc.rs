@@ -69,9 +69,12 @@ impl OrderService for OrderGrpc {
             ..read(|found| list(found, message))?
         };
         let page = if is_stuck {
-            shop.orders.list_stuck(&query).await?
+            shop.orders
+                .list_stuck(&query)
+                .await
+                .map_err(Refusal::from)?
         } else {
-            shop.orders.list(&query).await?
+            shop.orders.list(&query).await.map_err(Refusal::from)?
         };
         Ok(Response::new(v1::ListOrdersResponse {
             page: Some(page_info(&page, |order: &Order| BeforeOrder(order.id))),
@@ -115,7 +118,11 @@ impl OrderService for OrderGrpc {
         let shop = &self.0.shop;
         let caller = Caller::of(request.metadata(), &shop.auth)?;
         let order = self.visible(caller, request.into_inner().id).await?;
-        let entries = shop.orders.history(order.id, 0, HISTORY_LENGTH_MAX).await?;
+        let entries = shop
+            .orders
+            .history(order.id, 0, HISTORY_LENGTH_MAX)
+            .await
+            .map_err(Refusal::from)?;
         Ok(Response::new(v1::ListOrderEventsResponse {
             events: entries.into_iter().map(recorded).collect(),
         }))
@@ -140,7 +147,7 @@ impl OrderGrpc {
     /// The order, if this caller may see it. What is no id is not there.
     async fn visible(&self, caller: Caller, id: u64) -> Result<Order, Status> {
         let id = OrderId::new(id).ok_or(OrdersError::NotFound)?;
-        let order = self.0.shop.orders.get(id).await?;
+        let order = self.0.shop.orders.get(id).await.map_err(Refusal::from)?;
         order
             .filter(|order| caller.may_see(order.user_id))
             .ok_or_else(|| Refusal::not_found("order").into())
@@ -150,7 +157,13 @@ impl OrderGrpc {
         let mut products: Vec<ProductId> = lines.iter().map(|line| line.product_id).collect();
         products.sort_unstable();
         products.dedup();
-        let missing = self.0.shop.products.missing(&products).await?;
+        let missing = self
+            .0
+            .shop
+            .products
+            .missing(&products)
+            .await
+            .map_err(Refusal::from)?;
         if missing.is_empty() {
             return Ok(());
         }

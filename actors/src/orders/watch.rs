@@ -20,6 +20,7 @@ use tonic::Status;
 use super::{HistoryEntry, grpc::recorded};
 use crate::{
     auth::{ACCESS_TOKEN_LIFETIME, TokenError},
+    edge::Refusal,
     grpc::{Deadline, Edge, deadline_exceeded, internal},
 };
 
@@ -113,13 +114,20 @@ impl Watch {
         let look = orders.next_history(self.order_id, self.after_seq, ENTRIES_MAX, wait);
         let latest = Instant::now() + ACCESS_TOKEN_LIFETIME;
         match timeout_at(self.deadline.or_earlier(latest), look).await {
-            Ok(entries) => Ok(entries?),
+            Ok(entries) => Ok(entries.map_err(Refusal::from)?),
             Err(_) => Err(deadline_exceeded()),
         }
     }
 
     async fn see_order(&mut self) -> Result<(), Status> {
-        if let Some(order) = self.edge.shop.orders.get(self.order_id).await? {
+        if let Some(order) = self
+            .edge
+            .shop
+            .orders
+            .get(self.order_id)
+            .await
+            .map_err(Refusal::from)?
+        {
             self.is_settled = order.status.is_settled();
             self.is_final = is_final(&order);
         }

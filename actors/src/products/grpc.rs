@@ -29,7 +29,13 @@ impl ProductService for ProductGrpc {
         request: Request<v1::ListProductsRequest>,
     ) -> Result<Response<v1::ListProductsResponse>, Status> {
         let query = read(|found| list(found, request.into_inner()))?;
-        let page = self.0.shop.products.list(&query).await?;
+        let page = self
+            .0
+            .shop
+            .products
+            .list(&query)
+            .await
+            .map_err(Refusal::from)?;
         Ok(Response::new(v1::ListProductsResponse {
             page: Some(page_info(&page, |product: &Product| {
                 AfterProduct::from(product)
@@ -43,7 +49,7 @@ impl ProductService for ProductGrpc {
         request: Request<v1::GetProductRequest>,
     ) -> Result<Response<v1::GetProductResponse>, Status> {
         let id = known_form(request.into_inner().id)?;
-        let product = self.0.shop.products.get(id).await?;
+        let product = self.0.shop.products.get(id).await.map_err(Refusal::from)?;
         let product = product.ok_or(ProductsError::NotFound)?;
         Ok(Response::new(v1::GetProductResponse {
             product: Some((&product).into()),

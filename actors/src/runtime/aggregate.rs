@@ -10,74 +10,31 @@ use std::{
 };
 
 use actix::{Actor, Context, Handler, Message};
-use domain::{Aggregate, Timestamp};
-use engine::Ticket;
+use domain::{Aggregate, InMemory, Timestamp};
+use engine::{
+    Ticket,
+    shard::calls::{Decided, Outcome, PartDone},
+};
 use tokio::sync::mpsc;
 
-use super::Faults;
-
-/// What an aggregate decided.
-#[derive(Debug)]
-pub struct Decided<A: Aggregate> {
-    /// What happened; nothing, if the command was fulfilled already.
-    pub events: Vec<A::Event>,
-    /// The state after it.
-    pub state: Option<A>,
-    /// The number of the aggregate's last record.
-    pub version: u64,
-    /// The time of the decision.
-    pub at: Timestamp,
-}
-
-/// What one part of a turn came to.
-#[derive(Debug)]
-pub enum Outcome<A: Aggregate> {
-    /// Decided, and the state has changed accordingly.
-    Decided(Decided<A>),
-    /// Turned down.
-    Rejected(A::Rejection),
-    /// Not handled, because an earlier message made the aggregate fail.
-    Bounced,
-    /// The handler failed, and the aggregate's memory is void.
-    Failed(String),
-    /// Set aside by the shard, with the last error.
-    Parked(String),
-    /// The shard gave the part up: nothing came of it.
-    Dropped,
-}
-
-/// An outcome on its way back to the shard.
-#[derive(Debug)]
-pub struct PartDone<A: Aggregate> {
-    /// The turn.
-    pub ticket: Ticket,
-    /// Which of its parts.
-    pub part: usize,
-    /// The aggregate.
-    pub id: u64,
-    /// Which incarnation of it was asked; an answer of an earlier one is void.
-    pub incarnation: u64,
-    /// What it came to.
-    pub outcome: Outcome<A>,
-}
+use super::{Faults, Host, host::HostRules};
 
 /// The way back to the shard for one part. If it is dropped unused the shard learns that the part is lost.
-#[derive(Debug)]
-pub struct ReplyTo<A: Aggregate> {
+pub struct ReplyTo<H: Host> {
     ticket: Ticket,
     part: usize,
     id: u64,
     incarnation: u64,
-    shard: Option<mpsc::UnboundedSender<PartDone<A>>>,
+    shard: Option<mpsc::UnboundedSender<PartDone<HostRules<H>>>>,
 }
 
-impl<A: Aggregate> ReplyTo<A> {
+impl<H: Host> ReplyTo<H> {
     /// The way back for a part of a turn, from one incarnation of an aggregate.
     #[must_use]
     pub fn new(
         (ticket, part): (Ticket, usize),
         (id, incarnation): (u64, u64),
-        shard: mpsc::UnboundedSender<PartDone<A>>,
+        shard: mpsc::UnboundedSender<PartDone<HostRules<H>>>,
     ) -> Self {
         Self {
             ticket,
@@ -89,11 +46,11 @@ impl<A: Aggregate> ReplyTo<A> {
     }
 
     /// Gives the outcome.
-    pub fn done(mut self, outcome: Outcome<A>) {
+    pub fn done(mut self, outcome: Outcome<HostRules<H>>) {
         self.send(outcome);
     }
 
-    fn send(&mut self, outcome: Outcome<A>) {
+    fn send(&mut self, outcome: Outcome<HostRules<H>>) {
         if let Some(shard) = self.shard.take() {
             let _ = shard.send(PartDone {
                 ticket: self.ticket,
@@ -106,86 +63,86 @@ impl<A: Aggregate> ReplyTo<A> {
     }
 }
 
-impl<A: Aggregate> Drop for ReplyTo<A> {
+impl<H: Host> Drop for ReplyTo<H> {
     fn drop(&mut self) {
         self.send(Outcome::Bounced);
     }
 }
 
 /// Asks an aggregate to decide.
-#[derive(Message, Debug)]
+#[derive(Message)]
 #[rtype(result = "()")]
-pub struct Decide<A: Aggregate> {
+pub struct Decide<H: Host> {
     /// What is asked.
-    pub command: A::Command,
+    pub command: <H::Aggregate as Aggregate>::Command,
     /// When.
     pub now: Timestamp,
     /// Who wants to know.
-    pub reply: ReplyTo<A>,
+    pub reply: ReplyTo<H>,
 }
 
 /// The actor.
-pub struct AggregateActor<A> {
+pub struct AggregateActor<H: Host> {
     id: u64,
-    state: Option<A>,
-    version: u64,
-    has_failed: bool,
+    /// `None` after a failure.
+    memory: Option<InMemory<H::Aggregate>>,
     faults: Faults,
 }
 
-impl<A: Aggregate> AggregateActor<A> {
+impl<H: Host> AggregateActor<H> {
     /// An actor with the state and version that storage has, or with none for one that is to be created.
     #[must_use]
-    pub fn new(id: u64, stored: Option<(A, u64)>, faults: Faults) -> Self {
-        let (state, version) = stored.map_or((None, 0), |(state, version)| (Some(state), version));
+    pub fn new(id: u64, stored: Option<(H::Aggregate, u64)>, faults: Faults) -> Self {
         Self {
             id,
-            state,
-            version,
-            has_failed: false,
+            memory: Some(InMemory::new(stored)),
             faults,
         }
     }
+}
 
-    fn decide(&mut self, command: &A::Command, now: Timestamp) -> Outcome<A> {
-        self.faults.before_decision(A::KIND, self.id, command);
-        match A::decide(self.state.as_ref(), command, now) {
-            Err(rejection) => Outcome::Rejected(rejection),
-            Ok(events) => {
-                self.state = A::evolve_all(self.state.take(), &events, now);
-                self.version += events.len() as u64;
-                Outcome::Decided(Decided {
-                    events,
-                    state: self.state.clone(),
-                    version: self.version,
-                    at: now,
-                })
-            }
-        }
+fn decide<H: Host>(
+    memory: &mut InMemory<H::Aggregate>,
+    command: &<H::Aggregate as Aggregate>::Command,
+    at: Timestamp,
+) -> Outcome<HostRules<H>> {
+    match memory.decide(command, at) {
+        Err(rejection) => Outcome::Rejected(rejection),
+        Ok(decision) => Outcome::Decided(Decided {
+            events: decision.events,
+            state: decision.state,
+            version: decision.version,
+            at,
+        }),
     }
 }
 
-impl<A: Aggregate> Actor for AggregateActor<A> {
+impl<H: Host> Actor for AggregateActor<H> {
     type Context = Context<Self>;
 }
 
-impl<A: Aggregate> Handler<Decide<A>> for AggregateActor<A> {
+impl<H: Host> Handler<Decide<H>> for AggregateActor<H> {
     type Result = ();
 
-    fn handle(&mut self, message: Decide<A>, _ctx: &mut Self::Context) {
-        if self.has_failed {
-            message.reply.done(Outcome::Bounced);
+    fn handle(&mut self, message: Decide<H>, _ctx: &mut Self::Context) {
+        let Decide {
+            command,
+            now,
+            reply,
+        } = message;
+        let Some(memory) = &mut self.memory else {
+            reply.done(Outcome::Bounced);
             return;
-        }
+        };
         let decided = catch_unwind(AssertUnwindSafe(|| {
-            self.decide(&message.command, message.now)
+            self.faults
+                .before_decision(<H::Aggregate as Aggregate>::KIND, self.id, &command);
+            decide::<H>(memory, &command, now)
         }));
-        let outcome = decided.unwrap_or_else(|panic| {
-            self.has_failed = true;
-            self.state = None;
+        reply.done(decided.unwrap_or_else(|panic| {
+            self.memory = None;
             Outcome::Failed(panic_text(&*panic))
-        });
-        message.reply.done(outcome);
+        }));
     }
 }
 

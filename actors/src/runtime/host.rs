@@ -1,21 +1,16 @@
 //! What a domain adds to the runtime: its aggregates' ids and rows, and what a record of a link means to it.
 
+mod rules;
+
 use domain::{Aggregate, Event, OrderId, ShardRef, Timestamp, Topology};
 use engine::Policy;
+pub use engine::shard::rules::LinkKind;
 use futures::future::BoxFuture;
 use proto::internal::OnWire;
 use storage::{StorageError, Unsettled};
 
 use super::{Env, messages::Row};
-
-/// How the positions of a link are chained.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LinkKind {
-    /// The records that are addressed to this shard; `prev` is stored with each.
-    Inbox,
-    /// All records of the source; each follows the one a position before.
-    Public,
-}
+pub use rules::HostRules;
 
 /// An aggregate with its id and version, as storage has it.
 pub type Stored<A> = (u64, A, u64);
@@ -34,7 +29,7 @@ pub struct Part<A: Aggregate> {
 }
 
 /// What a domain adds. One value per shard.
-pub trait Host: Unpin + 'static {
+pub trait Host: Send + Sync + Unpin + 'static {
     /// What its actors are.
     type Aggregate: OnWire;
 

@@ -1,14 +1,31 @@
-//! What shards, aggregates and the writer say to each other.
+//! What shards, aggregates and the writer say to each other; the engine's calls, as messages of actors.
 
 use std::sync::Arc;
 
 use actix::Message;
 use domain::{Addressee, Aggregate, Event, ShardRef, Timestamp};
-use engine::{Head, Ticket};
+use engine::shard::calls;
+pub use engine::shard::calls::{
+    Completion, ExecuteError, Executed, Inspection, KeyClaim, ParkedAction,
+};
 use storage::{KeyRecord, ParkedRow, TraceContext};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{Unavailable, system::ParkedError};
+use super::{Host, host::HostRules};
+use crate::system::{ParkedError, parked_id};
+
+/// Somebody who waits at the other end of a channel.
+struct Waiting<T>(oneshot::Sender<T>);
+
+impl<T: Send> calls::Caller<T> for Waiting<T> {
+    fn tell(self: Box<Self>, what: T) {
+        let _ = self.0.send(what);
+    }
+
+    fn is_gone(&self) -> bool {
+        self.0.is_closed()
+    }
+}
 
 /// A committed record as a link carries it.
 #[derive(Clone, Debug)]
@@ -29,6 +46,19 @@ pub struct Record {
     pub trace: Option<TraceContext>,
 }
 
+impl<H: Host> From<Record> for calls::Record<HostRules<H>> {
+    fn from(record: Record) -> Self {
+        Self {
+            source: record.source,
+            position: record.position,
+            prev: record.prev,
+            about: record.aggregate_id,
+            fact: record.event,
+            trace: record.trace,
+        }
+    }
+}
+
 /// Records of one link, as the feed delivers them.
 #[derive(Message, Debug)]
 #[rtype(result = "()")]
@@ -41,15 +71,14 @@ pub struct Deliver {
     pub announced: u64,
 }
 
-/// A key that a command takes.
-#[derive(Clone, Debug)]
-pub struct KeyClaim {
-    /// The key's text within the domain.
-    pub text: String,
-    /// A hash of the request.
-    pub fingerprint: [u8; 16],
-    /// How long it stays taken; for ever if `None`.
-    pub lifetime: Option<std::time::Duration>,
+impl<H: Host> From<Deliver> for calls::Deliver<HostRules<H>> {
+    fn from(delivery: Deliver) -> Self {
+        Self {
+            source: delivery.source,
+            records: delivery.records.into_iter().map(Into::into).collect(),
+            announced: delivery.announced,
+        }
+    }
 }
 
 /// A command for an aggregate of a shard.
@@ -70,27 +99,20 @@ pub struct Execute<A: Aggregate> {
     pub at_rest: Option<oneshot::Sender<A>>,
 }
 
-/// What came of a command.
-#[derive(Clone, Debug)]
-pub enum Executed<A> {
-    /// It was carried out; the aggregate as it is now.
-    Done(A),
-    /// Its key is taken.
-    KeyTaken {
-        /// By which aggregate.
-        aggregate_id: u64,
-        /// Whether by the same request.
-        same_request: bool,
-    },
-}
-
-/// Why nothing came of a command.
-#[derive(Clone, Debug)]
-pub enum ExecuteError<R> {
-    /// The aggregate turned it down.
-    Rejected(R),
-    /// It was not carried out, or nobody knows.
-    Unavailable(Unavailable),
+impl<H: Host> From<Execute<H::Aggregate>> for calls::Execute<HostRules<H>> {
+    fn from(execute: Execute<H::Aggregate>) -> Self {
+        Self {
+            addressee: match execute.addressee {
+                Addressee::Existing(id, command) => calls::Addressee::Existing(id, command),
+                Addressee::New(draft) => calls::Addressee::New(draft),
+            },
+            key: execute.key,
+            attachment: execute.credentials,
+            trace: execute.trace,
+            reply: Box::new(Waiting(execute.reply)),
+            at_rest: execute.at_rest.map(|told| Box::new(Waiting(told)) as _),
+        }
+    }
 }
 
 /// Waits until an aggregate is at rest. Answers with its state, or with `None` if it is not in memory: then what
@@ -104,13 +126,13 @@ pub struct Watch<A: Aggregate> {
     pub reply: oneshot::Sender<Option<A>>,
 }
 
-/// What to do with a parked command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ParkedAction {
-    /// Handle it once more.
-    Retry,
-    /// Give it up.
-    Discard,
+impl<A: Aggregate> From<Watch<A>> for calls::Watch<A> {
+    fn from(watch: Watch<A>) -> Self {
+        Self {
+            id: watch.id,
+            reply: Box::new(Waiting(watch.reply)),
+        }
+    }
 }
 
 /// Deals with a parked command.
@@ -125,21 +147,31 @@ pub struct DealWithParked {
     pub reply: oneshot::Sender<Result<(), ParkedError>>,
 }
 
+impl DealWithParked {
+    /// As the shard's machine takes it.
+    pub(super) fn into_call(self, shard: ShardRef) -> calls::DealWithParked {
+        let reply = self.reply;
+        calls::DealWithParked {
+            id: self.id,
+            action: self.action,
+            reply: Box::new(move |result: Result<(), calls::ParkedError>| {
+                let _ = reply.send(result.map_err(|error| match error {
+                    calls::ParkedError::NotFound => ParkedError::NotFound,
+                    calls::ParkedError::NotFirst { first } => ParkedError::NotFirst {
+                        first: parked_id(shard, first),
+                    },
+                    calls::ParkedError::FailedAgain { error } => ParkedError::FailedAgain { error },
+                    calls::ParkedError::Unavailable(reason) => reason.into(),
+                }));
+            }),
+        }
+    }
+}
+
 /// Asks a shard how it is.
 #[derive(Message)]
 #[rtype(result = "Inspection")]
 pub struct Inspect;
-
-/// How a shard is.
-#[derive(Clone, Copy, Debug, Default, actix::MessageResponse)]
-pub struct Inspection {
-    /// Aggregates in memory.
-    pub actors: usize,
-    /// Turns that have begun and are not committed.
-    pub turns_pending: usize,
-    /// The most turns that wait for one aggregate.
-    pub mailbox_depth_max: usize,
-}
 
 /// Asks a shard to take on no more commands.
 #[derive(Message, Clone, Copy)]
@@ -151,27 +183,6 @@ pub struct StopTaking;
 #[derive(Message, Clone, Copy)]
 #[rtype(result = "()")]
 pub struct GiveUp;
-
-/// What the writer tells a shard.
-#[derive(Clone, Debug)]
-pub enum WriterSignal {
-    /// The shard is claimed and its head is this.
-    Opened {
-        /// The writer's generation.
-        generation: u64,
-        /// The head as it was read after the claim.
-        head: Head<ShardRef>,
-    },
-    /// The generation has ended; everything that is not committed is void.
-    Closed,
-    /// Everything up to this turn is committed.
-    Committed {
-        /// The writer's generation.
-        generation: u64,
-        /// The newest turn.
-        ticket: Ticket,
-    },
-}
 
 /// A row that goes with an entry.
 #[derive(Clone, Debug)]
@@ -203,20 +214,11 @@ pub struct Payload {
     pub event: Arc<Event>,
 }
 
-/// Called with the outcome of the commit.
-pub type Completion = Box<dyn FnOnce(Result<(), Unavailable>) + Send>;
-
 /// What goes with an entry: rows to write, and whom to tell.
-pub struct Companion {
-    /// The shard.
-    pub shard: ShardRef,
-    /// The turn.
-    pub ticket: Ticket,
-    /// Rows, in order.
-    pub rows: Vec<Row>,
-    /// Whom to tell.
-    pub completion: Option<Completion>,
-}
+pub type Companion = calls::Companion<ShardRef, Row>;
+
+/// What the writer tells a shard.
+pub type WriterSignal = calls::WriterSignal<ShardRef>;
 
 /// One turn on its way to the writer.
 pub type Entry = engine::Entry<ShardRef, Payload, Companion>;

@@ -5,7 +5,10 @@
 
 use std::time::Duration;
 
-use engine::supervision::{Exhausted, Policy};
+use engine::{
+    Limits,
+    supervision::{Exhausted, Policy},
+};
 
 /// Turns of one shard that may have begun and not be committed; commands beyond it are refused, links wait.
 pub const TURNS_MAX: usize = 8_192;
@@ -55,4 +58,15 @@ pub const SHARD: Policy = Policy {
     backoff_min: Duration::from_millis(20),
     backoff_max: Duration::from_secs(1),
     on_exhaustion: Exhausted::ExitProcess,
+};
+
+/// The bounds of every shard.
+pub const LIMITS: Limits = Limits {
+    turns_max: TURNS_MAX,
+    read_max: 500,
+    load_max: 500,
+    keys_max: 500,
+    idle_max: IDLE_MAX,
+    quiet: Duration::from_secs(1),
+    policy: SHARD,
 };

@@ -1,0 +1,1 @@
+//! A small shop, of which every reachable state is looked at.

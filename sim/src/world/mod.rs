@@ -1,0 +1,1 @@
+//! A large shop under faults drawn from a seed, replayed exactly by the same seed.
