@@ -31,7 +31,7 @@ impl fmt::Display for Unavailable {
             Self::NotServing => "the shard is not being served at the moment",
             Self::Busy => "too much is waiting",
             Self::Restarted => "the actor failed and is being restarted",
-            Self::CommitFailed => "the commit failed",
+            Self::CommitFailed => "the commit failed, or nobody knows what came of it",
             Self::Storage => "the store is not available",
         })
     }

@@ -14,10 +14,7 @@ use proto::internal::{
         shard_service_server::{ShardService, ShardServiceServer},
     },
 };
-use tokio::{
-    sync::{mpsc, oneshot},
-    time::timeout,
-};
+use tokio::sync::{mpsc, oneshot};
 use tonic::{Request, Response, Status};
 
 use super::{ClusterSecret, DirectoryCache, HandOverRequest, refusal, wire};
@@ -100,10 +97,10 @@ impl ShardServer {
     ) -> Result<Response<Responses>, Status> {
         let want_at_rest = message.want_at_rest;
         let request = wire::read_request::<H::Aggregate>(message)?;
-        let Answers { reply, at_rest } = shards
+        let Answers { reply, mut at_rest } = shards
             .send(shard.shard, request)
             .map_err(|reason| self.refuse(shard, &reason))?;
-        let outcome = match answer(reply).await {
+        let outcome = match answer::<H::Aggregate>(reply).await {
             Ok(executed) => Ok(executed),
             Err(ExecuteError::Rejected(rejection)) => Err(rejection),
             Err(ExecuteError::Unavailable(reason)) => return Err(self.refuse(shard, &reason)),
@@ -113,10 +110,8 @@ impl ShardServer {
         if !(want_at_rest && is_done) {
             return Ok(Response::new(first.boxed()));
         }
-        let second = stream::once(timeout(REST_WAIT_MAX, at_rest)).filter_map(|state| async {
-            let state: H::Aggregate = state.ok()?.ok()?;
-            Some(Ok(wire::write_at_rest(&state)))
-        });
+        let second = stream::once(async move { at_rest.within(REST_WAIT_MAX).await })
+            .filter_map(|state| async { Some(Ok(wire::write_at_rest(&state.ok()?))) });
         Ok(Response::new(first.chain(second).boxed()))
     }
 

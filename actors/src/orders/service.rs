@@ -13,7 +13,6 @@ use domain::{
     },
 };
 use storage::{OrderQuery, Page, Views};
-use tokio::time::timeout;
 
 use super::actor::OrderHost;
 use crate::{
@@ -128,15 +127,15 @@ impl Orders {
         let executed = if wait.is_zero() {
             self.shards.execute(shard, request).await?
         } else {
-            let Answers { reply, at_rest } = self.shards.send(shard, request)?;
-            if let Ok(Ok(order)) = timeout(wait, at_rest).await {
+            let Answers { reply, mut at_rest } = self.shards.send(shard, request)?;
+            if let Ok(order) = at_rest.within(wait).await {
                 return Ok(Placed {
                     order,
                     replayed: false,
                 });
             }
             // Not settled in time, or not carried out, or placed before: the answer to the command tells.
-            answer(reply).await?
+            answer::<Order>(reply).await?
         };
         let (id, replayed) = match executed {
             Executed::Done(order) if wait.is_zero() => {

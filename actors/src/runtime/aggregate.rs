@@ -7,6 +7,7 @@
 use std::{
     any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
 };
 
 use actix::{Actor, Context, Handler, Message};
@@ -17,7 +18,7 @@ use engine::{
 };
 use tokio::sync::mpsc;
 
-use super::{Faults, Host, host::HostRules};
+use super::{Faults, Host, host::HostRules, watchdog::Heartbeat};
 
 /// The way back to the shard for one part. If it is dropped unused the shard learns that the part is lost.
 pub struct ReplyTo<H: Host> {
@@ -87,16 +88,23 @@ pub struct AggregateActor<H: Host> {
     /// `None` after a failure.
     memory: Option<InMemory<H::Aggregate>>,
     faults: Faults,
+    heartbeat: Arc<Heartbeat>,
 }
 
 impl<H: Host> AggregateActor<H> {
     /// An actor with the state and version that storage has, or with none for one that is to be created.
     #[must_use]
-    pub fn new(id: u64, stored: Option<(H::Aggregate, u64)>, faults: Faults) -> Self {
+    pub fn new(
+        id: u64,
+        stored: Option<(H::Aggregate, u64)>,
+        faults: Faults,
+        heartbeat: Arc<Heartbeat>,
+    ) -> Self {
         Self {
             id,
             memory: Some(InMemory::new(stored)),
             faults,
+            heartbeat,
         }
     }
 }
@@ -134,6 +142,9 @@ impl<H: Host> Handler<Decide<H>> for AggregateActor<H> {
             reply.done(Outcome::Bounced);
             return;
         };
+        let _deciding = self
+            .heartbeat
+            .deciding(<H::Aggregate as Aggregate>::KIND, self.id);
         let decided = catch_unwind(AssertUnwindSafe(|| {
             self.faults
                 .before_decision(<H::Aggregate as Aggregate>::KIND, self.id, &command);

@@ -5,6 +5,8 @@
 //! - [`writer`]: one task per store. Commits what retired in groups, and then tells.
 //! - [`host`]: what a domain adds: its ids, its rows, what a record of a link means to it.
 //! - [`policy`]: the supervision table.
+//! - [`watchdog`]: notices actors that block their thread.
+//! - [`handle`]: the way to a shard's actor that outlives it.
 //!
 //! What is never here: business rules (`domain`), ordering and fencing rules (`engine`), SQL (`storage`).
 
@@ -12,12 +14,14 @@ pub mod aggregate;
 pub mod clock;
 pub mod decode;
 pub mod faults;
+pub mod handle;
 pub mod host;
 pub mod messages;
 pub mod policy;
 pub mod shard;
 pub mod shards;
 pub mod stats;
+pub mod watchdog;
 pub mod writer;
 
 use std::sync::{

@@ -60,6 +60,20 @@ pub const SHARD: Policy = Policy {
     on_exhaustion: Exhausted::ExitProcess,
 };
 
+/// A thread that serves shards, and on which nothing has moved for this time, is frozen. Handlers take microseconds.
+pub const FROZEN_AFTER: Duration = Duration::from_secs(2);
+
+/// Threads that serve shards, all of a process together. Each that is replaced may go on holding a core.
+pub const THREAD: Policy = Policy {
+    kind: "thread",
+    mailbox_capacity: 0,
+    restarts_max: 5,
+    window: Duration::from_secs(60),
+    backoff_min: Duration::ZERO,
+    backoff_max: Duration::ZERO,
+    on_exhaustion: Exhausted::ExitProcess,
+};
+
 /// The bounds of every shard.
 pub const LIMITS: Limits = Limits {
     turns_max: TURNS_MAX,

@@ -4,20 +4,22 @@
 //! this process is reached in the same way, and any other by a call to the node that serves it.
 
 mod across;
+mod answers;
 
 use std::{sync::Arc, time::Duration};
 
-use actix::Addr;
 use domain::{Addressee, Aggregate, Domain, ShardRef};
 use storage::TraceContext;
 use tokio::sync::oneshot;
 
 use super::{
     Host,
+    handle::{Life, ShardHandle},
     messages::{DealWithParked, Execute, ExecuteError, Executed, KeyClaim, ParkedAction, Watch},
-    shard::ShardActor,
 };
 use crate::{Unavailable, cluster::Cluster, system::ParkedError, trace};
+use answers::NoAnswer;
+pub use answers::{Awaited, answer};
 
 /// The longest wait for an answer, whatever happens. Beyond it nobody knows what came of the call.
 pub const ANSWER_WAIT_MAX: Duration = Duration::from_secs(30);
@@ -25,7 +27,7 @@ pub const ANSWER_WAIT_MAX: Duration = Duration::from_secs(30);
 /// The shards of a domain.
 pub struct Shards<H: Host> {
     /// By shard number; none in a process that hosts no shard of the domain.
-    addresses: Arc<[Addr<ShardActor<H>>]>,
+    handles: Arc<[ShardHandle<H>]>,
     /// The way to those that are served elsewhere, where there are other nodes.
     elsewhere: Option<Arc<(Domain, Cluster)>>,
 }
@@ -33,7 +35,7 @@ pub struct Shards<H: Host> {
 impl<H: Host> Clone for Shards<H> {
     fn clone(&self) -> Self {
         Self {
-            addresses: self.addresses.clone(),
+            handles: self.handles.clone(),
             elsewhere: self.elsewhere.clone(),
         }
     }
@@ -79,30 +81,26 @@ pub type Outcome<A> = Result<Executed<A>, ExecuteError<<A as Aggregate>::Rejecti
 /// The answers that a command will get.
 pub struct Answers<A: Aggregate> {
     /// After the commit.
-    pub reply: oneshot::Receiver<Outcome<A>>,
+    pub reply: Awaited<Outcome<A>>,
     /// After the commit that brings the aggregate to rest.
-    pub at_rest: oneshot::Receiver<A>,
+    pub at_rest: Awaited<A>,
 }
 
 impl<H: Host> Shards<H> {
-    /// The shards of a domain. Those with an address are reached there while they are open in this process; all others,
-    /// or all if there is no address, where the directory says, if there is one.
+    /// The shards of a domain. Those with a handle are reached there while they are open in this process; all others,
+    /// or all if there is no handle, where the directory says, if there is one.
     #[must_use]
-    pub fn new(
-        domain: Domain,
-        addresses: Arc<[Addr<ShardActor<H>>]>,
-        cluster: Option<&Cluster>,
-    ) -> Self {
+    pub fn new(domain: Domain, handles: Arc<[ShardHandle<H>]>, cluster: Option<&Cluster>) -> Self {
         Self {
-            addresses,
+            handles,
             elsewhere: cluster.map(|cluster| Arc::new((domain, cluster.clone()))),
         }
     }
 
-    /// All addresses of this process, by shard number.
+    /// All handles of this process, by shard number.
     #[must_use]
-    pub fn all(&self) -> &[Addr<ShardActor<H>>] {
-        &self.addresses
+    pub fn all(&self) -> &[ShardHandle<H>] {
+        &self.handles
     }
 
     /// The cluster that these shards are spread over, if they are.
@@ -115,7 +113,7 @@ impl<H: Host> Shards<H> {
     #[must_use]
     pub fn here(&self) -> Self {
         Self {
-            addresses: self.addresses.clone(),
+            handles: self.handles.clone(),
             elsewhere: None,
         }
     }
@@ -131,15 +129,16 @@ impl<H: Host> Shards<H> {
     ) -> Result<Answers<H::Aggregate>, Unavailable> {
         let (reply, reply_end) = oneshot::channel();
         let (at_rest, at_rest_end) = oneshot::channel();
-        match &self.elsewhere {
-            None => self.hand(shard, request, reply, Some(at_rest))?,
+        let life = match &self.elsewhere {
+            None => Some(self.hand(shard, request, reply, Some(at_rest))?),
             Some(_) => {
                 tokio::spawn(self.clone().drive(shard, request, reply, at_rest));
+                None
             }
-        }
+        };
         Ok(Answers {
-            reply: reply_end,
-            at_rest: at_rest_end,
+            reply: Awaited::new(reply_end, life.clone()),
+            at_rest: Awaited::new(at_rest_end, life),
         })
     }
 
@@ -156,12 +155,13 @@ impl<H: Host> Shards<H> {
             // A task of its own, so that a caller who goes away breaks nothing off.
             let (reply, reply_end) = oneshot::channel();
             tokio::spawn(self.clone().ask_for_outcome(shard, request, reply));
-            return answer(reply_end).await;
+            return answer::<H::Aggregate>(Awaited::new(reply_end, None)).await;
         }
         let (reply, reply_end) = oneshot::channel();
-        self.hand(shard, request, reply, None)
+        let life = self
+            .hand(shard, request, reply, None)
             .map_err(ExecuteError::Unavailable)?;
-        answer(reply_end).await
+        answer::<H::Aggregate>(Awaited::new(reply_end, Some(life))).await
     }
 
     /// Waits until an aggregate is at rest, at most so long. `None`: storage has it as it is.
@@ -188,25 +188,24 @@ impl<H: Host> Shards<H> {
         self.deal_here(shard, id, action).await
     }
 
-    /// The address of a shard.
-    ///
-    /// # Errors
-    /// [`Unavailable::NotServing`] if there is no such shard in this process.
-    pub fn address(&self, shard: u16) -> Result<&Addr<ShardActor<H>>, Unavailable> {
-        self.addresses
+    /// The handle of a shard.
+    fn handle(&self, shard: u16) -> Result<&ShardHandle<H>, Unavailable> {
+        self.handles
             .get(usize::from(shard))
             .ok_or(Unavailable::NotServing)
     }
 
-    /// Hands a command to a shard of this process.
+    /// Hands a command to a shard of this process, and tells of whose life the answer is.
     fn hand(
         &self,
         shard: u16,
         request: Request<H::Aggregate>,
         reply: oneshot::Sender<Outcome<H::Aggregate>>,
         at_rest: Option<oneshot::Sender<H::Aggregate>>,
-    ) -> Result<(), Unavailable> {
-        self.address(shard)?
+    ) -> Result<Life, Unavailable> {
+        let handle = self.handle(shard)?;
+        let life = handle.life();
+        handle
             .try_send(Execute {
                 addressee: request.addressee,
                 key: request.key,
@@ -215,7 +214,8 @@ impl<H: Host> Shards<H> {
                 reply,
                 at_rest,
             })
-            .map_err(refused)
+            .map_err(refused)?;
+        Ok(life)
     }
 
     /// Watches at a shard of this process. One that does not serve is no answer.
@@ -226,13 +226,13 @@ impl<H: Host> Shards<H> {
         wait: Duration,
     ) -> Result<Option<H::Aggregate>, Unavailable> {
         let (reply, reply_end) = oneshot::channel();
-        self.address(shard)?
-            .try_send(Watch { id, reply })
-            .map_err(refused)?;
-        match tokio::time::timeout(wait, reply_end).await {
-            Ok(Ok(at_rest)) => Ok(at_rest),
-            Ok(Err(_)) => Err(Unavailable::NotServing),
-            Err(_) => Ok(None),
+        let handle = self.handle(shard)?;
+        let mut at_rest = Awaited::new(reply_end, Some(handle.life()));
+        handle.try_send(Watch { id, reply }).map_err(refused)?;
+        match at_rest.within(wait).await {
+            Ok(at_rest) => Ok(at_rest),
+            Err(NoAnswer::Never) => Err(Unavailable::NotServing),
+            Err(NoAnswer::Late) => Ok(None),
         }
     }
 
@@ -243,26 +243,15 @@ impl<H: Host> Shards<H> {
         action: ParkedAction,
     ) -> Result<(), ParkedError> {
         let (reply, reply_end) = oneshot::channel();
-        self.address(shard)?
+        let handle = self.handle(shard)?;
+        let mut dealt_with = Awaited::new(reply_end, Some(handle.life()));
+        handle
             .try_send(DealWithParked { id, action, reply })
             .map_err(refused)?;
-        match tokio::time::timeout(ANSWER_WAIT_MAX, reply_end).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(_)) | Err(_) => Err(Unavailable::CommitFailed.into()),
+        match dealt_with.within(ANSWER_WAIT_MAX).await {
+            Ok(result) => result,
+            Err(_) => Err(Unavailable::CommitFailed.into()),
         }
-    }
-}
-
-/// Waits for the answer to a command.
-///
-/// # Errors
-/// [`ExecuteError`]; one that never comes is [`Unavailable::CommitFailed`]: nobody knows.
-pub async fn answer<A, R>(
-    reply: oneshot::Receiver<Result<Executed<A>, ExecuteError<R>>>,
-) -> Result<Executed<A>, ExecuteError<R>> {
-    match tokio::time::timeout(ANSWER_WAIT_MAX, reply).await {
-        Ok(Ok(result)) => result,
-        Ok(Err(_)) | Err(_) => Err(ExecuteError::Unavailable(Unavailable::CommitFailed)),
     }
 }
 

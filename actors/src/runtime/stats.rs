@@ -32,6 +32,7 @@ pub struct ShardStats {
 pub struct Stats {
     shards: Mutex<BTreeMap<ShardRef, ShardStats>>,
     restarts: Mutex<BTreeMap<&'static str, u64>>,
+    frozen: Mutex<BTreeMap<&'static str, u64>>,
     feed: Mutex<BTreeMap<String, u64>>,
     /// Generations of the writers that have ended.
     pub generation: AtomicU64,
@@ -77,6 +78,21 @@ impl Stats {
     pub fn restarts(&self, kind: &str) -> u64 {
         let restarts = self.restarts.lock().unwrap_or_else(PoisonError::into_inner);
         restarts.get(kind).copied().unwrap_or(0)
+    }
+
+    /// Counts an actor of this kind that was found frozen.
+    pub fn froze(&self, kind: &'static str) {
+        let mut frozen = self.frozen.lock().unwrap_or_else(PoisonError::into_inner);
+        *frozen.entry(kind).or_default() += 1;
+    }
+
+    /// Actors found frozen, by kind.
+    #[must_use]
+    pub fn frozen(&self) -> BTreeMap<&'static str, u64> {
+        self.frozen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Notes a figure of the feed between nodes, such as `publisher.orders.backlog`.

@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     Env,
-    messages::{Companion, Entry, Payload, Row, WriterSignal},
+    messages::{Companion, Payload, Row, ToWriter, WriterSignal},
 };
 use crate::{
     Unavailable,
@@ -66,11 +66,13 @@ pub struct JournalWriter {
     engine: Writer<ShardRef, Payload, Companion>,
     /// The shards to serve, with the epoch in which each was claimed last; 0 before the first time.
     epochs: BTreeMap<ShardRef, u64>,
-    incoming: mpsc::UnboundedReceiver<Vec<Entry>>,
+    incoming: mpsc::UnboundedReceiver<ToWriter>,
     /// `None`: it serves all its shards, nobody else may, and losing one ends the process.
     ownership: Option<Ownership>,
     /// What it has told `stats` to wait for the next transaction.
     gathered: usize,
+    /// Whether a shard that it is to serve was closed and not claimed again.
+    is_claim_due: bool,
 }
 
 impl Drop for JournalWriter {
@@ -87,7 +89,7 @@ impl JournalWriter {
         owner: String,
         shards: BTreeMap<ShardRef, SignalShard>,
         feed: Arc<dyn Feed>,
-        incoming: mpsc::UnboundedReceiver<Vec<Entry>>,
+        incoming: mpsc::UnboundedReceiver<ToWriter>,
     ) -> Self {
         let epochs = shards.keys().map(|shard| (*shard, 0)).collect();
         Self {
@@ -100,6 +102,7 @@ impl JournalWriter {
             incoming,
             ownership: None,
             gathered: 0,
+            is_claim_due: false,
         }
     }
 
@@ -110,7 +113,7 @@ impl JournalWriter {
         owner: String,
         shards: BTreeMap<ShardRef, SignalShard>,
         feed: Arc<dyn Feed>,
-        incoming: mpsc::UnboundedReceiver<Vec<Entry>>,
+        incoming: mpsc::UnboundedReceiver<ToWriter>,
         ownership: Ownership,
     ) -> Self {
         let mut writer = Self::of_all(env, owner, shards, feed, incoming);
@@ -126,9 +129,9 @@ impl JournalWriter {
             let order = tokio::select! {
                 biased;
                 order = next_order(&mut self.ownership) => Some(order),
-                entries = self.incoming.recv() => match entries {
-                    Some(entries) => {
-                        self.submit(entries);
+                handed = self.incoming.recv() => match handed {
+                    Some(handed) => {
+                        self.take(handed);
                         None
                     }
                     None => break,
@@ -220,8 +223,11 @@ impl JournalWriter {
 
     async fn commit_gathered(&mut self) {
         loop {
-            while let Ok(entries) = self.incoming.try_recv() {
-                self.submit(entries);
+            while let Ok(handed) = self.incoming.try_recv() {
+                self.take(handed);
+            }
+            if self.is_claim_due {
+                self.claim_again().await;
             }
             let Some(batch) = self.engine.begin(BATCH_ENTRIES_MAX) else {
                 return;
@@ -234,10 +240,31 @@ impl JournalWriter {
         }
     }
 
-    fn submit(&mut self, entries: Vec<Entry>) {
-        for entry in entries {
-            if let Err(companion) = self.engine.submit(entry) {
-                refuse(companion);
+    /// Takes what was handed over. Not while a transaction is under way.
+    fn take(&mut self, handed: ToWriter) {
+        match handed {
+            ToWriter::Entries(entries) => {
+                for entry in entries {
+                    if let Err(companion) = self.engine.submit(entry) {
+                        refuse(companion);
+                    }
+                }
+            }
+            ToWriter::Replaced(shards) => self.close_replaced(shards),
+        }
+    }
+
+    /// Closes shards whose actors were replaced, to claim them again: in the new epoch nothing counts that the former
+    /// actors still hand over.
+    fn close_replaced(&mut self, shards: Vec<ShardRef>) {
+        for shard in shards {
+            if self.engine.epoch(shard).is_some() {
+                for companion in self.engine.close(shard) {
+                    refuse(companion);
+                }
+                self.feed.closed(shard);
+                self.signal(shard, WriterSignal::Closed);
+                self.is_claim_due = true;
             }
         }
     }
@@ -326,6 +353,7 @@ impl JournalWriter {
     /// Claims every shard that it is to serve and opens it; tries until it succeeds. Gives up those that another owner
     /// has claimed.
     async fn claim_again(&mut self) {
+        self.is_claim_due = false;
         let mut backoff = RECLAIM_BACKOFF_MIN;
         loop {
             let (journal, owner, engine) = (&self.env.journal, &self.owner, &self.engine);
@@ -380,7 +408,7 @@ impl JournalWriter {
         loop {
             tokio::select! {
                 () = &mut pause => break,
-                Some(entries) = self.incoming.recv() => self.submit(entries),
+                Some(handed) = self.incoming.recv() => self.take(handed),
             }
         }
     }

@@ -6,8 +6,7 @@ use std::{
     time::Duration,
 };
 
-use actix::{Actor, Addr, MailboxError, Recipient};
-use actix_rt::{Arbiter, ArbiterHandle};
+use actix::{Actor, Addr, MailboxError};
 use domain::{Domain, ShardRef};
 use futures::future::BoxFuture;
 use storage::Views;
@@ -16,6 +15,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
+use super::threads::{Movable, ShardThread, ShardThreads};
 use crate::{
     auth::UserHost,
     cluster::Drain,
@@ -24,11 +24,13 @@ use crate::{
     products::ProductHost,
     runtime::{
         Env, Host,
-        messages::{Deliver, GiveUp, Inspect, StopTaking, WriterHandle},
-        shard::ShardActor,
+        handle::{Incumbent, ShardHandle},
+        messages::{GiveUp, Inspect, StopTaking, WriterHandle},
+        shard::{Retired, ShardActor},
         shards::shard_ref,
         writer::SignalShard,
     },
+    transport::Inbox,
 };
 
 /// How often it is looked whether shards are done.
@@ -42,7 +44,7 @@ pub(super) struct Local {
     pub(super) orders: OfDomain<OrderHost>,
     pub(super) products: OfDomain<ProductHost>,
     pub(super) notifications: OfDomain<NotificationHost>,
-    pub(super) arbiters: Vec<Arbiter>,
+    pub(super) threads: ShardThreads,
 }
 
 /// What the shards of a process are started with.
@@ -59,16 +61,22 @@ pub(super) struct Setting<'a> {
 /// The shards of one domain.
 pub(super) struct OfDomain<H: Host> {
     domain: Domain,
-    pub(super) addresses: Arc<[Addr<ShardActor<H>>]>,
-    signals: Vec<SignalShard>,
+    pub(super) handles: Arc<[ShardHandle<H>]>,
+    /// Makes an actor of a shard on a thread.
+    employ: Option<Employ<H>>,
+    writer: Option<WriterHandle>,
 }
+
+/// Makes an actor of the shard with this number on a thread.
+type Employ<H> = Arc<dyn Fn(usize, &ShardThread) -> Incumbent<H> + Send + Sync>;
 
 impl<H: Host> Clone for OfDomain<H> {
     fn clone(&self) -> Self {
         Self {
             domain: self.domain,
-            addresses: self.addresses.clone(),
-            signals: self.signals.clone(),
+            handles: self.handles.clone(),
+            employ: self.employ.clone(),
+            writer: self.writer.clone(),
         }
     }
 }
@@ -76,43 +84,47 @@ impl<H: Host> Clone for OfDomain<H> {
 impl Local {
     /// Starts the shards, spread over threads.
     pub(super) fn start(setting: &Setting<'_>) -> Self {
-        let arbiters: Vec<Arbiter> = (0..setting.threads.max(1))
-            .map(|_| Arbiter::new())
-            .collect();
-        let threads: Vec<ArbiterHandle> = arbiters.iter().map(Arbiter::handle).collect();
-        let (views, templates) = (setting.views, setting.templates);
+        let threads = ShardThreads::start(setting.threads);
+        let (views, templates) = (setting.views.clone(), setting.templates.clone());
+        let orders = move || OrderHost {
+            views: views.clone(),
+        };
+        let notifications = move || NotificationHost {
+            templates: templates.clone(),
+        };
         Self {
             users: OfDomain::start(Domain::Auth, setting, &threads, || UserHost),
-            orders: OfDomain::start(Domain::Orders, setting, &threads, || OrderHost {
-                views: views.clone(),
-            }),
+            orders: OfDomain::start(Domain::Orders, setting, &threads, orders),
             products: OfDomain::start(Domain::Products, setting, &threads, || ProductHost),
-            notifications: OfDomain::start(Domain::Notifications, setting, &threads, || {
-                NotificationHost {
-                    templates: templates.clone(),
-                }
-            }),
-            arbiters,
+            notifications: OfDomain::start(Domain::Notifications, setting, &threads, notifications),
+            threads,
         }
+    }
+
+    /// Replaces threads that are frozen, for as long as the process runs.
+    pub(super) fn watch(&self, env: Env) -> impl Future<Output = ()> + Send + 'static {
+        let shards: Vec<Box<dyn Movable>> = vec![
+            Box::new(self.users.clone()),
+            Box::new(self.orders.clone()),
+            Box::new(self.products.clone()),
+            Box::new(self.notifications.clone()),
+        ];
+        self.threads.clone().watch(env, shards)
     }
 
     /// How a writer tells the shards of a domain.
     pub(super) fn signals(&self, domain: Domain) -> BTreeMap<ShardRef, SignalShard> {
-        let signals = match domain {
-            Domain::Auth => &self.users.signals,
-            Domain::Orders => &self.orders.signals,
-            Domain::Products => &self.products.signals,
-            Domain::Notifications => &self.notifications.signals,
-            Domain::Payments | Domain::Logs => return BTreeMap::new(),
-        };
-        let signals = signals.iter().cloned().enumerate();
-        signals
-            .map(|(index, signal)| (shard_ref(domain, index), signal))
-            .collect()
+        match domain {
+            Domain::Auth => self.users.signals(),
+            Domain::Orders => self.orders.signals(),
+            Domain::Products => self.products.signals(),
+            Domain::Notifications => self.notifications.signals(),
+            Domain::Payments | Domain::Logs => BTreeMap::new(),
+        }
     }
 
     /// Where a feed delivers what is for the shards of a domain.
-    pub(super) fn inboxes(&self, domain: Domain) -> BTreeMap<ShardRef, Recipient<Deliver>> {
+    pub(super) fn inboxes(&self, domain: Domain) -> BTreeMap<ShardRef, Inbox> {
         match domain {
             Domain::Auth => self.users.inboxes(),
             Domain::Orders => self.orders.inboxes(),
@@ -156,48 +168,57 @@ impl<H: Host> OfDomain<H> {
     fn start(
         domain: Domain,
         setting: &Setting<'_>,
-        threads: &[ArbiterHandle],
-        host: impl Fn() -> H,
-    ) -> Self
-    where
-        H: Send,
-    {
-        let mut addresses = Vec::new();
-        let mut signals: Vec<SignalShard> = Vec::new();
+        threads: &ShardThreads,
+        host: impl Fn() -> H + Send + Sync + 'static,
+    ) -> Self {
         let writer = setting
             .writers
             .get(&domain)
-            .filter(|_| setting.domains.contains(&domain));
-        if let Some(writer) = writer {
-            for index in 0..usize::from(setting.env.topology.shards(domain)) {
-                let (signal, signal_end) = mpsc::unbounded_channel();
-                let (host, env, writer) = (host(), setting.env.clone(), writer.clone());
-                let shard = shard_ref(domain, index);
-                let thread = &threads[index % threads.len()];
-                addresses.push(ShardActor::start_in_arbiter(thread, move |_| {
-                    ShardActor::new(host, env, shard, writer, signal_end)
-                }));
-                signals.push(Arc::new(move |message| {
-                    let _ = signal.send(message);
-                }));
-            }
-        }
+            .filter(|_| setting.domains.contains(&domain))
+            .cloned();
+        let employ = writer
+            .clone()
+            .map(|writer| employ(domain, setting.env.clone(), writer, host));
+        let shards = usize::from(setting.env.topology.shards(domain));
+        let handles = employ.iter().flat_map(|employ| {
+            threads.with(|threads| {
+                let on = |index: usize| &threads[index % threads.len()];
+                (0..shards)
+                    .map(|index| ShardHandle::new(employ(index, on(index))))
+                    .collect::<Vec<_>>()
+            })
+        });
         Self {
             domain,
-            addresses: addresses.into(),
-            signals,
+            handles: handles.collect(),
+            employ: employ.clone(),
+            writer,
         }
     }
 
-    fn inboxes(&self) -> BTreeMap<ShardRef, Recipient<Deliver>> {
-        let addresses = self.addresses.iter().enumerate();
-        addresses
-            .map(|(index, address)| (shard_ref(self.domain, index), address.clone().recipient()))
+    fn by_shard(&self) -> impl Iterator<Item = (ShardRef, &ShardHandle<H>)> {
+        let handles = self.handles.iter().enumerate();
+        handles.map(|(index, handle)| (shard_ref(self.domain, index), handle))
+    }
+
+    fn inboxes(&self) -> BTreeMap<ShardRef, Inbox> {
+        self.by_shard()
+            .map(|(shard, handle)| (shard, handle.inbox()))
+            .collect()
+    }
+
+    fn signals(&self) -> BTreeMap<ShardRef, SignalShard> {
+        self.by_shard()
+            .map(|(shard, handle)| {
+                let handle = handle.clone();
+                let signal: SignalShard = Arc::new(move |signal| handle.signal(signal));
+                (shard, signal)
+            })
             .collect()
     }
 
     fn stop_taking(&self) {
-        for shard in self.addresses.iter() {
+        for shard in self.handles.iter() {
             // A shard whose mailbox is full refuses new commands anyway.
             drop(shard.try_send(StopTaking));
         }
@@ -205,8 +226,8 @@ impl<H: Host> OfDomain<H> {
 
     /// Whether no shard has a turn left.
     async fn is_drained(&self, end: Instant) -> bool {
-        for shard in self.addresses.iter() {
-            if !is_at_rest(shard, end).await {
+        for shard in self.handles.iter() {
+            if !is_at_rest(&shard.address(), end).await {
                 return false;
             }
         }
@@ -216,7 +237,7 @@ impl<H: Host> OfDomain<H> {
 
 impl<H: Host> Drain for OfDomain<H> {
     fn drain(&self, shard: u16, limit: Duration) -> BoxFuture<'static, ()> {
-        let address = self.addresses.get(usize::from(shard)).cloned();
+        let address = (self.handles.get(usize::from(shard))).map(ShardHandle::address);
         Box::pin(async move {
             let end = Instant::now() + limit;
             let Some(address) = address else {
@@ -231,6 +252,49 @@ impl<H: Host> Drain for OfDomain<H> {
                 tokio::time::sleep(DRAIN_POLL).await;
             }
         })
+    }
+}
+
+/// How actors of a domain's shards are made.
+fn employ<H: Host>(
+    domain: Domain,
+    env: Env,
+    writer: WriterHandle,
+    host: impl Fn() -> H + Send + Sync + 'static,
+) -> Employ<H> {
+    Arc::new(move |index, thread| {
+        let (signals, signals_end) = mpsc::unbounded_channel();
+        let (host, env, writer) = (host(), env.clone(), writer.clone());
+        let shard = shard_ref(domain, index);
+        let (arbiter, heartbeat) = thread.seat();
+        let retired = Retired::default();
+        let told = retired.clone();
+        let address = ShardActor::start_in_arbiter(&arbiter, move |_| {
+            ShardActor::new(host, env, shard, writer, signals_end, heartbeat, told)
+        });
+        Incumbent {
+            address,
+            signals,
+            retired,
+        }
+    })
+}
+
+impl<H: Host> Movable for OfDomain<H> {
+    fn move_to(&self, thread: &ShardThread, remainder: usize, threads: usize) -> Vec<ShardRef> {
+        let (Some(employ), Some(writer)) = (&self.employ, &self.writer) else {
+            return Vec::new();
+        };
+        let moved = self.handles.iter().enumerate();
+        let moved: Vec<ShardRef> = moved
+            .filter(|(index, _)| index % threads == remainder)
+            .map(|(index, handle)| {
+                handle.replace(employ(index, thread));
+                shard_ref(self.domain, index)
+            })
+            .collect();
+        writer.replaced(moved.clone());
+        moved
     }
 }
 

@@ -159,7 +159,7 @@ pub fn start(config: Config, stores: Stores) -> Result<(Shop, Running), StartErr
         .into_iter()
         .flat_map(|domain| local.inboxes(domain))
         .collect();
-    targets.insert(shard_ref(Domain::Logs, 0), log.clone().recipient());
+    targets.insert(shard_ref(Domain::Logs, 0), log.clone().recipient().into());
     let signals = JOURNALING
         .into_iter()
         .flat_map(|domain| local.signals(domain))
@@ -175,6 +175,8 @@ pub fn start(config: Config, stores: Stores) -> Result<(Shop, Running), StartErr
     let journal_writer =
         JournalWriter::of_all(env.clone(), config.node.clone(), signals, feed, incoming);
     writer_thread.spawn(journal_writer.run(stop, done));
+    let watch_thread = Arbiter::new();
+    watch_thread.spawn(local.watch(env.clone()));
 
     let is_stopping = env.is_stopping.clone();
     let shop = shop(env, stores, parts, &local, None, &config);
@@ -184,7 +186,7 @@ pub fn start(config: Config, stores: Stores) -> Result<(Shop, Running), StartErr
         is_stopping,
         stop_writer,
         writer_done,
-        arbiters: vec![log_thread, writer_thread],
+        arbiters: vec![log_thread, writer_thread, watch_thread],
     };
     Ok((shop, running))
 }
@@ -230,12 +232,12 @@ fn shop(
 ) -> Shop {
     let (topology, clock) = (env.topology, env.clock);
     let views = stores.views;
-    let users = Shards::new(Domain::Auth, local.users.addresses.clone(), cluster);
-    let orders = Shards::new(Domain::Orders, local.orders.addresses.clone(), cluster);
-    let products = Shards::new(Domain::Products, local.products.addresses.clone(), cluster);
+    let users = Shards::new(Domain::Auth, local.users.handles.clone(), cluster);
+    let orders = Shards::new(Domain::Orders, local.orders.handles.clone(), cluster);
+    let products = Shards::new(Domain::Products, local.products.handles.clone(), cluster);
     let notifications = Shards::new(
         Domain::Notifications,
-        local.notifications.addresses.clone(),
+        local.notifications.handles.clone(),
         cluster,
     );
     Shop {
@@ -296,7 +298,10 @@ impl Running {
         let _ = self.stop_writer.send(true);
         let _ = timeout_at(end, self.writer_done).await;
         flush(&self.log, end).await;
-        let arbiters = self.local.arbiters.into_iter().chain(self.arbiters);
+        let arbiters = self
+            .arbiters
+            .into_iter()
+            .chain(self.local.threads.into_arbiters());
         let _ = timeout_at(end, threads::ended(arbiters.collect())).await;
     }
 }

@@ -37,7 +37,7 @@ use crate::{
         writer::{self, JournalWriter},
     },
     transport::{
-        Feed,
+        Feed, Inbox,
         kafka::{
             ConsumerSetup, KafkaConfig, KafkaConsumer, KafkaFeed, PublisherSetup, PublisherStats,
         },
@@ -208,6 +208,9 @@ pub fn start_node(
     let (requests, requests_end) = mpsc::channel::<HandOverRequest>(REQUESTS_MAX);
     let thread = Arbiter::new();
     if !hosted.is_empty() {
+        let watch_thread = Arbiter::new();
+        watch_thread.spawn(node.local.watch(env.clone()));
+        node.arbiters.push(watch_thread);
         let (leave, leave_end) = oneshot::channel();
         node.leave = Some(leave);
         let surroundings = Surroundings {
@@ -325,7 +328,7 @@ impl RunningNode {
     fn consumer(
         &mut self,
         domain: Domain,
-        targets: BTreeMap<ShardRef, actix::Recipient<crate::runtime::messages::Deliver>>,
+        targets: BTreeMap<ShardRef, Inbox>,
         kafka: &KafkaConfig,
         stores: &NodeStores,
     ) -> Arc<KafkaConsumer> {
@@ -351,7 +354,7 @@ impl RunningNode {
                 LogActor::new(env, activity, BTreeSet::new(), IF_LOG_IS_AHEAD)
             })
         };
-        let target = (shard_ref(Domain::Logs, 0), log.clone().recipient());
+        let target = (shard_ref(Domain::Logs, 0), log.clone().recipient().into());
         let consumer = self.consumer(Domain::Logs, [target].into(), kafka, stores);
         let mut sources = consumer.sources();
         let told = log.clone();
@@ -407,7 +410,10 @@ impl RunningNode {
         if let Some(mut grpc) = self.grpc {
             let _ = timeout_at(end, grpc.ended()).await;
         }
-        let arbiters = self.local.arbiters.into_iter().chain(self.arbiters);
+        let arbiters = self
+            .arbiters
+            .into_iter()
+            .chain(self.local.threads.into_arbiters());
         let _ = timeout_at(end, threads::ended(arbiters.collect())).await;
     }
 }

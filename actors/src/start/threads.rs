@@ -1,7 +1,150 @@
-//! Threads of a process, ended together.
+//! The threads of a process: those that serve shards, watched and replaced when they freeze, and the end of all.
 
-use actix_rt::Arbiter;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use actix_rt::{Arbiter, ArbiterHandle};
+use domain::ShardRef;
+use engine::{Restarts, supervision::Verdict};
 use tokio::sync::oneshot;
+
+use crate::runtime::{
+    Env, policy,
+    watchdog::{BEAT, Heartbeat, Judge, LOOK},
+};
+
+/// A thread that serves shards.
+pub(super) struct ShardThread {
+    arbiter: Arbiter,
+    heartbeat: Arc<Heartbeat>,
+}
+
+impl ShardThread {
+    fn start() -> Self {
+        let arbiter = Arbiter::new();
+        let heartbeat = Arc::new(Heartbeat::default());
+        let beating = heartbeat.clone();
+        arbiter.spawn(async move {
+            loop {
+                beating.beat();
+                tokio::time::sleep(BEAT).await;
+            }
+        });
+        Self { arbiter, heartbeat }
+    }
+
+    fn heart(&self) -> Arc<Heartbeat> {
+        self.heartbeat.clone()
+    }
+
+    /// Where actors are started on it, and how they show that it goes on.
+    pub(super) fn seat(&self) -> (ArbiterHandle, Arc<Heartbeat>) {
+        (self.arbiter.handle(), self.heartbeat.clone())
+    }
+}
+
+/// Shards that can be moved to another thread.
+pub(super) trait Movable: Send + Sync {
+    /// Serves every shard whose number leaves this remainder anew, by an actor on that thread, and has the writer claim
+    /// it. The actors there were do nothing more. Returns the shards.
+    fn move_to(&self, thread: &ShardThread, remainder: usize, threads: usize) -> Vec<ShardRef>;
+}
+
+/// All threads that serve shards; shard `i` of each domain is on thread `i` modulo their number.
+#[derive(Clone)]
+pub(super) struct ShardThreads {
+    threads: Arc<Mutex<Vec<ShardThread>>>,
+}
+
+impl ShardThreads {
+    pub(super) fn start(count: usize) -> Self {
+        let threads = (0..count.max(1)).map(|_| ShardThread::start()).collect();
+        Self {
+            threads: Arc::new(Mutex::new(threads)),
+        }
+    }
+
+    /// Looks at every thread.
+    pub(super) fn with<T>(&self, look: impl FnOnce(&mut Vec<ShardThread>) -> T) -> T {
+        look(&mut self.threads.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Replaces threads that are frozen, for as long as the process runs.
+    pub(super) async fn watch(self, env: Env, shards: Vec<Box<dyn Movable>>) {
+        let count = self.with(|threads| threads.len());
+        let mut judges: Vec<Judge> = (0..count).map(|_| Judge::new(env.clock.uptime())).collect();
+        let mut restarts = Restarts::default();
+        loop {
+            tokio::time::sleep(LOOK).await;
+            for (index, judge) in judges.iter_mut().enumerate() {
+                let now = env.clock.uptime();
+                let thread = self.with(|threads| threads.get(index).map(ShardThread::heart));
+                let Some(heartbeat) = thread else {
+                    // The process is stopping.
+                    return;
+                };
+                if !judge.is_frozen(heartbeat.beats(), now) {
+                    continue;
+                }
+                report(&env, index, &heartbeat);
+                if let Verdict::Escalate(_) = restarts.failed(&policy::THREAD, now) {
+                    (env.on_fatal)("shard threads freeze again and again".to_owned());
+                    return;
+                }
+                self.replace(index, &shards);
+                *judge = Judge::new(env.clock.uptime());
+            }
+        }
+    }
+
+    /// Moves the shards of a frozen thread to a new one. The old one cannot be ended: it ends by itself if it ever
+    /// wakes.
+    fn replace(&self, index: usize, shards: &[Box<dyn Movable>]) {
+        let thread = ShardThread::start();
+        let (frozen, moved) = self.with(|threads| {
+            let moved: Vec<ShardRef> = shards
+                .iter()
+                .flat_map(|shards| shards.move_to(&thread, index, threads.len()))
+                .collect();
+            (std::mem::replace(&mut threads[index], thread), moved)
+        });
+        frozen.arbiter.stop();
+        tracing::warn!(
+            thread = index,
+            shards = moved.len(),
+            "the shards of a frozen thread are claimed again and served by another"
+        );
+    }
+
+    /// The threads, to be ended.
+    pub(super) fn into_arbiters(self) -> Vec<Arbiter> {
+        let threads = self.with(std::mem::take);
+        threads.into_iter().map(|thread| thread.arbiter).collect()
+    }
+}
+
+fn report(env: &Env, thread: usize, heartbeat: &Heartbeat) {
+    let limit_ms = u64::try_from(policy::FROZEN_AFTER.as_millis()).unwrap_or(u64::MAX);
+    match heartbeat.at() {
+        Some((kind, id)) => {
+            tracing::error!(
+                thread,
+                actor.kind = kind,
+                actor.id = id,
+                limit_ms,
+                "an actor is frozen: its thread is replaced"
+            );
+            env.stats.froze(kind);
+        }
+        None => {
+            tracing::error!(
+                thread,
+                limit_ms,
+                "a shard is frozen: its thread is replaced"
+            );
+            env.stats.froze(policy::SHARD.kind);
+        }
+    }
+}
 
 /// Stops threads; resolves when all have ended. They are joined on a thread of their own, so that one that is stuck
 /// holds up neither this one nor the end of the process.

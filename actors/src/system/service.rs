@@ -267,11 +267,11 @@ impl System {
     ) {
         let known = self.env.stats.shards();
         let (mut running, mut depth_max) = (0, 0);
-        for (index, address) in of_domain.all().iter().enumerate() {
+        for (index, handle) in of_domain.all().iter().enumerate() {
             let shard = shard_ref(domain, index);
             // A shard that does not answer shows as empty; whether it serves is known without asking it.
             let inspection =
-                match tokio::time::timeout(INSPECTION_WAIT, address.send(Inspect)).await {
+                match tokio::time::timeout(INSPECTION_WAIT, handle.address().send(Inspect)).await {
                     Ok(Ok(inspection)) => inspection,
                     _ => Inspection::default(),
                 };

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use actix::Recipient;
 use domain::{Domain, ShardRef, Topology, routing};
 
-use super::{Committed, Feed};
+use super::{Committed, Feed, Inbox};
 use crate::runtime::{
     Faults,
     messages::{Deliver, Record},
@@ -20,7 +19,7 @@ const LOGS: ShardRef = ShardRef {
 /// Puts records into the mailboxes of their targets. What does not fit is dropped: mailboxes are bounded, and nobody
 /// waits for another's.
 pub struct InProcessFeed {
-    targets: BTreeMap<ShardRef, Recipient<Deliver>>,
+    targets: BTreeMap<ShardRef, Inbox>,
     topology: Topology,
     faults: Faults,
 }
@@ -28,11 +27,7 @@ pub struct InProcessFeed {
 impl InProcessFeed {
     /// A feed to these targets.
     #[must_use]
-    pub fn new(
-        targets: BTreeMap<ShardRef, Recipient<Deliver>>,
-        topology: Topology,
-        faults: Faults,
-    ) -> Self {
+    pub fn new(targets: BTreeMap<ShardRef, Inbox>, topology: Topology, faults: Faults) -> Self {
         Self {
             targets,
             topology,
@@ -50,8 +45,8 @@ impl InProcessFeed {
             records,
             announced: 0,
         };
-        if let Some(recipient) = self.targets.get(&target)
-            && recipient.try_send(delivery).is_err()
+        if let Some(inbox) = self.targets.get(&target)
+            && inbox.try_send(delivery).is_err()
         {
             tracing::debug!(%target, %source, "a delivery did not fit the mailbox");
         }

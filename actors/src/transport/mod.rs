@@ -4,6 +4,7 @@
 //! memory; between nodes it is Kafka.
 
 mod in_process;
+mod inbox;
 pub mod kafka;
 
 use std::{collections::BTreeSet, sync::Arc};
@@ -12,6 +13,7 @@ use domain::{Event, ShardRef};
 use engine::Stamp;
 
 pub use in_process::InProcessFeed;
+pub use inbox::Inbox;
 
 /// A record that has been committed, on its way to the feed.
 #[derive(Clone, Debug)]

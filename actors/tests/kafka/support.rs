@@ -9,14 +9,14 @@ use std::{
     time::Duration,
 };
 
-use actix::{Actor, Arbiter, Context, Handler, Recipient};
+use actix::{Actor, Arbiter, Context, Handler};
 use actors::{
     runtime::{
         Faults,
         messages::{Deliver, Record},
     },
     transport::{
-        Committed, Feed,
+        Committed, Feed, Inbox,
         kafka::{ConsumerSetup, KafkaConfig, KafkaConsumer, KafkaFeed, PublisherSetup, topics},
     },
 };
@@ -162,7 +162,7 @@ impl Shop {
     pub(crate) fn consumer(
         &self,
         domain: Domain,
-        targets: BTreeMap<ShardRef, Recipient<Deliver>>,
+        targets: BTreeMap<ShardRef, Inbox>,
     ) -> KafkaConsumer {
         let setup = ConsumerSetup {
             config: self.config.clone(),
@@ -344,7 +344,7 @@ pub(crate) fn noting_shards(
     domain: Domain,
     mailbox: usize,
     pause: Duration,
-) -> (BTreeMap<ShardRef, Recipient<Deliver>>, Noted) {
+) -> (BTreeMap<ShardRef, Inbox>, Noted) {
     let noted = Noted::default();
     let arbiter = Arbiter::new();
     let count = if domain == Domain::Logs { 1 } else { SHARDS };
@@ -358,7 +358,7 @@ pub(crate) fn noting_shards(
                 pause,
                 mailbox,
             });
-            (shard, address.recipient())
+            (shard, address.recipient().into())
         })
         .collect();
     (targets, noted)

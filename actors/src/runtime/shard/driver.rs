@@ -19,6 +19,7 @@ use crate::runtime::{
     aggregate::{self, AggregateActor, ReplyTo},
     host::HostRules,
     messages::{Entry, WriterHandle},
+    watchdog::Heartbeat,
 };
 
 /// What a shard's machine needs of the world, for one call.
@@ -28,6 +29,7 @@ pub(super) struct Driver<'a, H: Host> {
     pub(super) env: &'a Env,
     pub(super) aggregates: &'a mut HashMap<u64, Addr<AggregateActor<H>>>,
     pub(super) writer: &'a WriterHandle,
+    pub(super) heartbeat: &'a Arc<Heartbeat>,
     pub(super) parts_done: &'a mpsc::UnboundedSender<PartDone<HostRules<H>>>,
     pub(super) ctx: &'a mut Context<ShardActor<H>>,
 }
@@ -56,11 +58,11 @@ impl<H: Host> Effects<HostRules<H>> for Driver<'_, H> {
     }
 
     fn build(&mut self, id: u64, stored: Option<(H::Aggregate, u64)>) {
-        let faults = self.env.faults.clone();
+        let (faults, heartbeat) = (self.env.faults.clone(), self.heartbeat.clone());
         // The capacity is set before anything is sent: by default a mailbox holds 16.
         let actor = AggregateActor::create(|ctx| {
             ctx.set_mailbox_capacity(H::POLICY.mailbox_capacity);
-            AggregateActor::new(id, stored, faults)
+            AggregateActor::new(id, stored, faults, heartbeat)
         });
         self.aggregates.insert(id, actor);
     }

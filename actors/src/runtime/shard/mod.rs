@@ -7,9 +7,17 @@ mod driver;
 mod notices;
 mod storage;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
-use actix::{Actor, Addr, AsyncContext, Context, Handler, MessageResult, StreamHandler};
+use actix::{
+    Actor, ActorContext, Addr, AsyncContext, Context, Handler, MessageResult, StreamHandler,
+};
 use domain::ShardRef;
 use engine::{
     Effects,
@@ -27,6 +35,7 @@ use super::{
         WriterSignal,
     },
     policy,
+    watchdog::Heartbeat,
 };
 use driver::Driver;
 
@@ -41,6 +50,23 @@ pub struct ShardActor<H: Host> {
     signals: Option<mpsc::UnboundedReceiver<WriterSignal>>,
     parts_done: mpsc::UnboundedSender<PartDone<HostRules<H>>>,
     parts_done_end: Option<mpsc::UnboundedReceiver<PartDone<HostRules<H>>>>,
+    heartbeat: Arc<Heartbeat>,
+    retired: Retired,
+}
+
+/// Says that another actor has taken an actor's place.
+#[derive(Clone, Debug, Default)]
+pub struct Retired(Arc<AtomicBool>);
+
+impl Retired {
+    /// From now on the actor does nothing more.
+    pub fn retire(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    fn is_so(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
 }
 
 impl<H: Host> ShardActor<H> {
@@ -52,6 +78,8 @@ impl<H: Host> ShardActor<H> {
         shard: ShardRef,
         writer: WriterHandle,
         signals: mpsc::UnboundedReceiver<WriterSignal>,
+        heartbeat: Arc<Heartbeat>,
+        retired: Retired,
     ) -> Self {
         let host = Arc::new(host);
         let rules = HostRules::new(host.clone(), shard, env.topology);
@@ -66,6 +94,8 @@ impl<H: Host> ShardActor<H> {
             signals: Some(signals),
             parts_done,
             parts_done_end: Some(parts_done_end),
+            heartbeat,
+            retired,
         }
     }
 
@@ -75,12 +105,19 @@ impl<H: Host> ShardActor<H> {
         ctx: &mut Context<Self>,
         call: impl FnOnce(&mut engine::Shard<HostRules<H>>, &mut dyn Effects<HostRules<H>>),
     ) {
+        if self.retired.is_so() {
+            // Who waits for an answer of this one learns from its being dropped that there will be none.
+            ctx.stop();
+            return;
+        }
+        self.heartbeat.beat();
         let mut driver = Driver {
             shard: self.shard,
             host: &self.host,
             env: &self.env,
             aggregates: &mut self.aggregates,
             writer: &self.writer,
+            heartbeat: &self.heartbeat,
             parts_done: &self.parts_done,
             ctx,
         };
@@ -107,8 +144,10 @@ impl<H: Host> Actor for ShardActor<H> {
 
 impl<H: Host> Drop for ShardActor<H> {
     fn drop(&mut self) {
-        self.env
-            .ended(&format!("the actor of shard {}", self.shard));
+        if !self.retired.is_so() {
+            self.env
+                .ended(&format!("the actor of shard {}", self.shard));
+        }
     }
 }
 

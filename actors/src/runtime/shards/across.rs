@@ -7,7 +7,7 @@ use proto::internal::v1::ExecuteResponse;
 use tokio::sync::oneshot;
 use tonic::Streaming;
 
-use super::{Outcome, Request, Shards, answer};
+use super::{Awaited, Outcome, Request, Shards, answer};
 use crate::{
     Unavailable,
     cluster::{
@@ -28,7 +28,7 @@ const WATCH_PAUSE: Duration = Duration::from_millis(200);
 /// Where an aggregate at rest will come from.
 pub(super) enum Rest<A> {
     Nowhere,
-    Here(oneshot::Receiver<A>),
+    Here(Awaited<A>),
     There(Box<Streaming<ExecuteResponse>>),
 }
 
@@ -111,12 +111,18 @@ impl<H: Host> Shards<H> {
         let (reply, reply_end) = oneshot::channel();
         let (told_at_rest, rest) = if want_at_rest {
             let (told, told_end) = oneshot::channel();
-            (Some(told), Rest::Here(told_end))
+            (Some(told), Some(told_end))
         } else {
-            (None, Rest::Nowhere)
+            (None, None)
         };
         match self.hand(shard, request, reply, told_at_rest) {
-            Ok(()) => (answer(reply_end).await, rest),
+            Ok(life) => {
+                let outcome = answer::<H::Aggregate>(Awaited::new(reply_end, Some(life.clone())));
+                let rest = rest.map_or(Rest::Nowhere, |rest| {
+                    Rest::Here(Awaited::new(rest, Some(life)))
+                });
+                (outcome.await, rest)
+            }
             Err(reason) => unavailable(reason),
         }
     }
@@ -188,7 +194,7 @@ fn unavailable<A: domain::Aggregate>(reason: Unavailable) -> (Outcome<A>, Rest<A
 async fn coming<A: proto::internal::OnWire>(rest: Rest<A>) -> Option<A> {
     match rest {
         Rest::Nowhere => None,
-        Rest::Here(told) => told.await.ok(),
+        Rest::Here(mut told) => told.within(Duration::MAX).await.ok(),
         Rest::There(mut stream) => at_rest(&mut stream).await,
     }
 }

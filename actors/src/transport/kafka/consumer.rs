@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use actix::{ArbiterHandle, Recipient};
+use actix::ArbiterHandle;
 use domain::{Domain, ShardRef, Topology};
 use storage::Incarnations;
 use tokio::sync::{oneshot, watch};
@@ -23,7 +23,7 @@ use super::{
     pulse::Pulse,
     stats::{ConsumerCounts, ConsumerStats},
 };
-use crate::{runtime::messages::Deliver, transport::Assignment};
+use crate::transport::{Assignment, Inbox};
 
 /// A thread that has not polled for so long is given up.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
@@ -47,7 +47,7 @@ pub struct ConsumerSetup {
     /// Which life of the database each record belongs to.
     pub incarnations: Arc<Incarnations>,
     /// The mailboxes of the domain's shards; for the logs one, `logs/0`, for all sources.
-    pub targets: BTreeMap<ShardRef, Recipient<Deliver>>,
+    pub targets: BTreeMap<ShardRef, Inbox>,
 }
 
 /// A running consumer.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use actix::{Recipient, dev::SendError};
+use actix::dev::SendError;
 use domain::{Domain, ShardRef, Topology};
 use rdkafka::Message;
 use storage::Incarnations;
@@ -17,6 +17,7 @@ use crate::runtime::{
     decode::decode,
     messages::{Deliver, Record},
 };
+use crate::transport::Inbox;
 
 /// What a message means.
 #[derive(Debug)]
@@ -45,7 +46,7 @@ pub(super) struct Dispatcher {
     pub(super) domain: Domain,
     pub(super) topology: Topology,
     pub(super) incarnations: Arc<Incarnations>,
-    pub(super) targets: BTreeMap<ShardRef, Recipient<Deliver>>,
+    pub(super) targets: BTreeMap<ShardRef, Inbox>,
     pub(super) counts: Arc<ConsumerCounts>,
 }
 
@@ -130,11 +131,11 @@ impl Dispatcher {
             deliver,
             first_offset,
         } = parcel;
-        let Some(recipient) = self.targets.get(&target) else {
+        let Some(inbox) = self.targets.get(&target) else {
             return Ok(());
         };
         let records = deliver.records.len() as u64;
-        match recipient.try_send(deliver) {
+        match inbox.try_send(deliver) {
             Ok(()) => {
                 self.counts.delivered.add(records);
                 Ok(())
