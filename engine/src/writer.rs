@@ -6,9 +6,12 @@
 //! shard is closed until it is claimed and opened again, and entries of the older generation are refused. A shard that is
 //! closed alone begins a new generation too, for itself: what it decided before is refused when it is opened again.
 
-use std::collections::{BTreeMap, btree_map};
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::{Address, Head, Stamp};
+
+/// Entries of one shard in one transaction at most: what floods one shard makes the transactions of the others no longer.
+pub const SHARD_ENTRIES_MAX: usize = 512;
 
 /// A record that has no position yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,7 +78,7 @@ pub struct Batch<S, P, C> {
     pub generation: u64,
     /// Its parts, one a shard. None: nothing is to be written, only what came before is waited for.
     pub commits: Vec<ShardCommit<S, P>>,
-    /// The companions of its entries, in order.
+    /// The companions of its entries, those of each shard in order.
     pub companions: Vec<C>,
 }
 
@@ -85,7 +88,8 @@ pub struct Writer<S, P, C> {
     generation: u64,
     /// The head of each open shard, and the generation in which it was opened.
     heads: BTreeMap<S, (u64, Head<S>)>,
-    gathered: Vec<Entry<S, P, C>>,
+    /// What waits for the next transactions, by shard; no queue is empty.
+    gathered: BTreeMap<S, VecDeque<Entry<S, P, C>>>,
     in_flight: bool,
 }
 
@@ -94,7 +98,7 @@ impl<S: Address, P, C> Default for Writer<S, P, C> {
         Self {
             generation: 1,
             heads: BTreeMap::new(),
-            gathered: Vec::new(),
+            gathered: BTreeMap::new(),
             in_flight: false,
         }
     }
@@ -110,7 +114,7 @@ impl<S: Address, P, C> Writer<S, P, C> {
     /// Entries that wait for the next transaction.
     #[must_use]
     pub fn gathered(&self) -> usize {
-        self.gathered.len()
+        self.gathered.values().map(VecDeque::len).sum()
     }
 
     /// Opens a shard with the head that was read after it was claimed, and returns the generation in which its entries
@@ -137,11 +141,7 @@ impl<S: Address, P, C> Writer<S, P, C> {
     pub fn close(&mut self, shard: S) -> Vec<C> {
         self.heads.remove(&shard);
         self.generation += 1;
-        let (closed, kept) = std::mem::take(&mut self.gathered)
-            .into_iter()
-            .partition(|entry| entry.shard == shard);
-        self.gathered = kept;
-        let closed: Vec<Entry<S, P, C>> = closed;
+        let closed = self.gathered.remove(&shard).unwrap_or_default();
         closed.into_iter().map(|entry| entry.companion).collect()
     }
 
@@ -151,43 +151,42 @@ impl<S: Address, P, C> Writer<S, P, C> {
     /// Gives the companion back if the entry was decided in another generation or its shard is closed.
     pub fn submit(&mut self, entry: Entry<S, P, C>) -> Result<(), C> {
         if self.opened_in(entry.shard) == Some(entry.generation) {
-            self.gathered.push(entry);
+            let queue = self.gathered.entry(entry.shard).or_default();
+            queue.push_back(entry);
             Ok(())
         } else {
             Err(entry.companion)
         }
     }
 
-    /// Begins a transaction with up to `entries_max` of what has gathered, unless one is under way or nothing has.
+    /// Begins a transaction with about `entries_max` of what has gathered, at least one and at most
+    /// [`SHARD_ENTRIES_MAX`] of each shard, unless one is under way or nothing has gathered.
     pub fn begin(&mut self, entries_max: usize) -> Option<Batch<S, P, C>> {
         if self.in_flight || self.gathered.is_empty() {
             return None;
         }
-        let rest = self
-            .gathered
-            .split_off(entries_max.min(self.gathered.len()));
-        let entries = std::mem::replace(&mut self.gathered, rest);
         self.in_flight = true;
-
-        let mut commits = BTreeMap::new();
-        let mut companions = Vec::with_capacity(entries.len());
-        for entry in entries {
-            let changes =
-                !entry.records.is_empty() || entry.last_id.is_some() || entry.watermark.is_some();
-            if changes && let Some((_, head)) = self.heads.get_mut(&entry.shard) {
-                let commit = match commits.entry(entry.shard) {
-                    btree_map::Entry::Occupied(commit) => commit.into_mut(),
-                    btree_map::Entry::Vacant(vacant) => {
-                        vacant.insert(begin_commit(entry.shard, head))
-                    }
-                };
-                add(commit, head, entry.records, entry.last_id, entry.watermark);
+        let share = (entries_max / self.gathered.len()).clamp(1, SHARD_ENTRIES_MAX);
+        let mut commits = Vec::new();
+        let mut companions = Vec::new();
+        for (&shard, queue) in &mut self.gathered {
+            let mut commit = None;
+            for entry in queue.drain(..share.min(queue.len())) {
+                let changes = !entry.records.is_empty()
+                    || entry.last_id.is_some()
+                    || entry.watermark.is_some();
+                if changes && let Some((_, head)) = self.heads.get_mut(&shard) {
+                    let commit = commit.get_or_insert_with(|| begin_commit(shard, head));
+                    add(commit, head, entry.records, entry.last_id, entry.watermark);
+                }
+                companions.push(entry.companion);
             }
-            companions.push(entry.companion);
+            commits.extend(commit);
         }
+        self.gathered.retain(|_, queue| !queue.is_empty());
         Some(Batch {
             generation: self.generation,
-            commits: commits.into_values().collect(),
+            commits,
             companions,
         })
     }
@@ -203,8 +202,9 @@ impl<S: Address, P, C> Writer<S, P, C> {
         self.in_flight = false;
         self.generation += 1;
         self.heads.clear();
-        self.gathered
-            .drain(..)
+        std::mem::take(&mut self.gathered)
+            .into_values()
+            .flatten()
             .map(|entry| entry.companion)
             .collect()
     }
@@ -308,6 +308,28 @@ mod tests {
         assert_eq!(of_a.records[0].stamps[0].prev, 1);
         let of_b = &batch.commits[1];
         assert_eq!((of_b.epoch, of_b.revision, of_b.last_position), (9, 0, 1));
+    }
+
+    #[test]
+    fn a_flooded_shard_takes_no_more_than_its_share_of_a_transaction() {
+        let mut writer = opened();
+        for number in 0..2_000 {
+            writer
+                .submit(entry(&writer, 'a', Some("flood"), number))
+                .unwrap();
+        }
+        writer
+            .submit(entry(&writer, 'b', Some("other"), 9_999))
+            .unwrap();
+        let batch = writer.begin(4_096).unwrap();
+        assert_eq!(batch.commits[0].records.len(), SHARD_ENTRIES_MAX);
+        assert_eq!(batch.commits[1].records.len(), 1);
+        assert_eq!(batch.companions.last(), Some(&9_999));
+        writer.committed();
+        let batch = writer.begin(100).unwrap();
+        let expected: Vec<u32> = (512..612).collect();
+        assert_eq!(batch.companions, expected);
+        assert_eq!(writer.gathered(), 2_000 - 612);
     }
 
     #[test]

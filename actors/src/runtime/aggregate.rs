@@ -18,7 +18,7 @@ use engine::{
 };
 use tokio::sync::mpsc;
 
-use super::{Faults, Host, host::HostRules, watchdog::Heartbeat};
+use super::{Faults, Host, host::HostRules, turn_taking::TurnTaking, watchdog::Heartbeat};
 
 /// The way back to the shard for one part. If it is dropped unused the shard learns that the part is lost.
 pub struct ReplyTo<H: Host> {
@@ -89,6 +89,7 @@ pub struct AggregateActor<H: Host> {
     memory: Option<InMemory<H::Aggregate>>,
     faults: Faults,
     heartbeat: Arc<Heartbeat>,
+    turns: TurnTaking,
 }
 
 impl<H: Host> AggregateActor<H> {
@@ -105,6 +106,7 @@ impl<H: Host> AggregateActor<H> {
             memory: Some(InMemory::new(stored)),
             faults,
             heartbeat,
+            turns: TurnTaking::default(),
         }
     }
 }
@@ -132,7 +134,8 @@ impl<H: Host> Actor for AggregateActor<H> {
 impl<H: Host> Handler<Decide<H>> for AggregateActor<H> {
     type Result = ();
 
-    fn handle(&mut self, message: Decide<H>, _ctx: &mut Self::Context) {
+    fn handle(&mut self, message: Decide<H>, ctx: &mut Self::Context) {
+        self.turns.handled(ctx);
         let Decide {
             command,
             now,

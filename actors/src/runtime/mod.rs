@@ -21,6 +21,7 @@ pub mod policy;
 pub mod shard;
 pub mod shards;
 pub mod stats;
+mod turn_taking;
 pub mod watchdog;
 pub mod writer;
 

@@ -35,6 +35,7 @@ use super::{
         WriterSignal,
     },
     policy,
+    turn_taking::TurnTaking,
     watchdog::Heartbeat,
 };
 use driver::Driver;
@@ -51,6 +52,7 @@ pub struct ShardActor<H: Host> {
     parts_done: mpsc::UnboundedSender<PartDone<HostRules<H>>>,
     parts_done_end: Option<mpsc::UnboundedReceiver<PartDone<HostRules<H>>>>,
     heartbeat: Arc<Heartbeat>,
+    turns: TurnTaking,
     retired: Retired,
 }
 
@@ -95,6 +97,7 @@ impl<H: Host> ShardActor<H> {
             parts_done,
             parts_done_end: Some(parts_done_end),
             heartbeat,
+            turns: TurnTaking::default(),
             retired,
         }
     }
@@ -111,6 +114,7 @@ impl<H: Host> ShardActor<H> {
             return;
         }
         self.heartbeat.beat();
+        self.turns.handled(ctx);
         let mut driver = Driver {
             shard: self.shard,
             host: &self.host,
