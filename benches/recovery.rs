@@ -1,6 +1,6 @@
 //! How soon a crashed actor answers again, a poisonous message is parked, and what happened is told.
 //!
-//! `cargo bench --bench recovery --features fault-injection` lets a hundred orders at a time arrive for one product, and
+//! `cargo bench --bench recovery` lets a hundred orders at a time arrive for one product, and
 //! meanwhile panics its actor, panics order actors, and poisons a message, again and again. Panics are printed: they are
 //! the point.
 #![allow(
@@ -17,7 +17,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actors::{Shop, products::StockAdjustment, system::Fault};
+use actors::{
+    Shop,
+    products::StockAdjustment,
+    system::{Decisions, Fault},
+};
 use domain::{ProductId, UserId, orders::CancelledBy};
 use futures::{StreamExt, stream};
 use storage::ActivityQuery;
@@ -89,14 +93,14 @@ async fn load(shop: Shop, product: ProductId) {
 }
 
 async fn panic_at(shop: &Shop, actor: &str, matching: &str, times: Option<u32>) {
-    shop.system
-        .inject(Fault::Panic {
-            actor: actor.to_owned(),
-            id: None,
-            matching: Some(matching.to_owned()),
-            times,
-        })
-        .await;
+    let decisions = Decisions {
+        actor: actor.to_owned(),
+        id: None,
+        matching: Some(matching.to_owned()),
+        times,
+    };
+    let fault = Fault::Panic { decisions };
+    shop.system.inject(fault, None).await.unwrap();
 }
 
 async fn product_panic(shop: &Shop, product: ProductId) -> Duration {
@@ -147,7 +151,7 @@ async fn poison(shop: &Shop, product: ProductId) -> Duration {
         tokio::time::sleep(Duration::from_millis(1)).await;
     };
     let taken = begun.elapsed();
-    shop.system.clear_faults().await;
+    shop.system.clear_faults().await.unwrap();
     shop.system.retry_parked(&parked).await.unwrap();
     taken
 }

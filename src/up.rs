@@ -51,6 +51,9 @@ pub(crate) struct Args {
     /// Do not load the demo catalogue at the first start.
     #[arg(long)]
     no_demo: bool,
+    /// Let administrators inject faults by POST /v1/system/faults, to see what becomes of them. Not for a real shop.
+    #[arg(long, env = "STAMPEDE_FAULTS_ALLOWED")]
+    faults_allowed: bool,
 }
 
 /// Runs until it is told to stop.
@@ -72,7 +75,13 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     let http = listen(args.http)?;
     let grpc = args.grpc.map(listen).transpose()?;
 
-    let (shop, running) = start(&store, activity.clone(), topology, signing_key_pem)?;
+    let (shop, running) = start(
+        &store,
+        activity.clone(),
+        topology,
+        signing_key_pem,
+        args.faults_allowed,
+    )?;
     // From here on whatever ends the process ends it in good order: actors that merely end raise an alarm.
     let ended = serve(&shop, &running, &args, http, grpc, &mut signals).await;
     let end = signals.told_at.unwrap_or_else(Instant::now) + STOP_LIMIT;
@@ -131,6 +140,7 @@ fn start(
     activity: Arc<SqliteActivityLog>,
     topology: Topology,
     signing_key_pem: String,
+    faults_allowed: bool,
 ) -> Result<(Shop, Running)> {
     let config = actors::Config {
         node: format!("up-{}", std::process::id()),
@@ -138,6 +148,7 @@ fn start(
         shard_threads: cores().div_ceil(2),
         password_threads: cores(),
         signing_key_pem,
+        faults_allowed,
         on_fatal: serving::on_fatal(),
     };
     let stores = Stores {
@@ -163,7 +174,7 @@ fn storage_faults(
                 store.inject(storage::sqlite::Fault::FailCommits(times));
             }
             Some(Fault::DiskFull) => store.inject(storage::sqlite::Fault::DiskFull(true)),
-            Some(Fault::Panic { .. } | Fault::Feed { .. }) => {}
+            Some(_) => {}
             None => {
                 store.inject(storage::sqlite::Fault::FailCommits(0));
                 store.inject(storage::sqlite::Fault::DiskFull(false));

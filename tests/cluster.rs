@@ -10,7 +10,6 @@ mod membership;
 mod outages;
 mod restore;
 mod topology;
-#[cfg(feature = "fault-injection")]
 mod upgrade;
 
 use std::collections::BTreeMap;

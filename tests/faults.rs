@@ -1,9 +1,8 @@
 //! Things go wrong inside the running program, and it stays right.
 
 mod disk;
-#[cfg(feature = "fault-injection")]
 mod feed;
-#[cfg(feature = "fault-injection")]
+mod frozen;
 mod panics;
-#[cfg(feature = "fault-injection")]
 mod parking;
+mod switch;

@@ -84,6 +84,7 @@ async fn open(
         shard_threads: 1,
         password_threads: 1,
         signing_key_pem: new_signing_key().unwrap(),
+        faults_allowed: false,
         on_fatal: Arc::new(move |reason| fatal.send(reason).unwrap()),
     };
     let stores = Stores {

@@ -66,6 +66,7 @@ async fn node(dir: &Path) -> Node {
         shard_threads: 1,
         password_threads: 2,
         signing_key_pem: new_signing_key().unwrap(),
+        faults_allowed: false,
         on_fatal: Arc::new(|reason| panic!("{reason}")),
     };
     let stores = Stores {

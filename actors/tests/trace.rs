@@ -114,6 +114,7 @@ fn every_record_goes_back_to_its_request() {
             shard_threads: 1,
             password_threads: 1,
             signing_key_pem: new_signing_key().unwrap(),
+            faults_allowed: false,
             on_fatal: Arc::new(|reason| panic!("{reason}")),
         };
         let stores = Stores {

@@ -22,6 +22,7 @@ pub async fn open(dir: &Path) -> (Shop, Running) {
         shard_threads: 1,
         password_threads: 1,
         signing_key_pem: new_signing_key().unwrap(),
+        faults_allowed: true,
         on_fatal: Arc::new(|reason| panic!("{reason}")),
     };
     let stores = Stores {

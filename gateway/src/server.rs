@@ -98,7 +98,6 @@ pub(crate) fn app(
         .into_utoipa_app()
         .configure(routes::register)
         .into_app()
-        .configure(routes::register_undocumented)
         .default_service(web::to(routes::fallback))
         .app_data(edge_data)
         .wrap(from_fn(edge))

@@ -167,6 +167,7 @@ fn start(
             shard_threads: config.node.shard_threads,
             password_threads: config.node.password_threads,
             signing_key_pem,
+            faults_allowed: config.faults_allowed,
             on_fatal: serving::on_fatal(),
         },
         address: config.node.address(bound),
@@ -281,7 +282,7 @@ fn storage_faults(
                 store.inject(postgres::Fault::FailCommits(times));
             }
             Some(Fault::DiskFull) => store.inject(postgres::Fault::DiskFull(true)),
-            Some(Fault::Panic { .. } | Fault::Feed { .. }) => {}
+            Some(_) => {}
             None => {
                 store.inject(postgres::Fault::FailCommits(0));
                 store.inject(postgres::Fault::DiskFull(false));

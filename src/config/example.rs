@@ -49,7 +49,7 @@ pub(super) fn render() -> String {
 fn notes(key: &Key) -> String {
     let default = match key.fallback {
         Fallback::Value(default) => match key.kind {
-            Kind::Integer { .. } => format!("Default: {default}"),
+            Kind::Integer { .. } | Kind::Boolean => format!("Default: {default}"),
             _ => format!("Default: {default:?}"),
         },
         Fallback::Told { default, .. } => format!("Default: {default}"),
@@ -78,7 +78,9 @@ fn setting(key: &Key) -> String {
     let name = key.path.rsplit('.').next().unwrap_or(key.path);
     match (key.fallback, &key.kind) {
         (Fallback::Told { example, .. }, Kind::Properties) => format!("#{example}\n"),
-        (Fallback::Value(default), Kind::Integer { .. }) => format!("#{name} = {default}\n"),
+        (Fallback::Value(default), Kind::Integer { .. } | Kind::Boolean) => {
+            format!("#{name} = {default}\n")
+        }
         (Fallback::Value(default), _) => format!("#{name} = {default:?}\n"),
         (Fallback::Told { example, .. } | Fallback::Required { example, .. }, _) => {
             format!("#{name} = {example}\n")

@@ -88,7 +88,9 @@ impl File<'_> {
             return;
         }
         let raw = match (&key.kind, value) {
-            (Kind::Integer { .. }, DeValue::Integer(_)) => scalar(value).map(Raw::Text),
+            (Kind::Integer { .. }, DeValue::Integer(_)) | (Kind::Boolean, DeValue::Boolean(_)) => {
+                scalar(value).map(Raw::Text)
+            }
             (Kind::Text { .. }, DeValue::String(text)) => Some(Raw::Text(text.to_string())),
             (Kind::List { .. }, DeValue::String(text)) => key.kind.parse(text, ','),
             (Kind::List { .. }, DeValue::Array(array)) => array

@@ -12,6 +12,8 @@ pub(super) enum Kind {
         /// The largest that is allowed.
         max: u64,
     },
+    /// `true` or `false`.
+    Boolean,
     /// A text, not empty unless `check` says so.
     Text {
         /// What is allowed, in words that follow "must be".
@@ -33,7 +35,7 @@ pub(super) enum Kind {
 /// A value as it was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Raw {
-    /// A text or an integer.
+    /// A text, an integer or a boolean.
     Text(String),
     /// A list.
     List(Vec<String>),
@@ -46,6 +48,7 @@ impl Kind {
     pub(super) fn allowed(&self) -> String {
         match self {
             Self::Integer { min, max } => format!("an integer from {min} to {max}"),
+            Self::Boolean => "true or false".to_owned(),
             Self::Text { allowed, .. } | Self::List { allowed, .. } => (*allowed).to_owned(),
             Self::Properties => "properties of librdkafka, name=value".to_owned(),
         }
@@ -54,7 +57,9 @@ impl Kind {
     /// The value that a text says; properties are separated by `separator`. `None` if it says none.
     pub(super) fn parse(&self, text: &str, separator: char) -> Option<Raw> {
         match self {
-            Self::Integer { .. } | Self::Text { .. } => Some(Raw::Text(text.to_owned())),
+            Self::Integer { .. } | Self::Boolean | Self::Text { .. } => {
+                Some(Raw::Text(text.to_owned()))
+            }
             Self::List { .. } => Some(Raw::List(
                 text.split(',')
                     .map(|entry| entry.trim().to_owned())
@@ -80,6 +85,7 @@ impl Kind {
             (Self::Integer { min, max }, Raw::Text(text)) => text
                 .parse()
                 .is_ok_and(|number: u64| (*min..=*max).contains(&number)),
+            (Self::Boolean, Raw::Text(text)) => text.parse::<bool>().is_ok(),
             (Self::Text { check, .. }, Raw::Text(text)) => printable(text) && check(text),
             (Self::List { check, .. }, Raw::List(list)) => {
                 list.iter().all(|entry| printable(entry) && check(entry))

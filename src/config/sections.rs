@@ -42,6 +42,8 @@ pub(crate) struct ClusterConfig {
     pub(crate) mongodb: Option<Mongodb>,
     /// Access tokens.
     pub(crate) auth: Auth,
+    /// Whether administrators may inject faults.
+    pub(crate) faults_allowed: bool,
     /// Starting.
     pub(crate) startup: Startup,
 }
@@ -171,6 +173,7 @@ pub(super) fn read(role: Role, machine: &Machine, reader: &mut Reader) -> Cluste
         kafka: kafka(&asking, reader),
         mongodb: mongodb(&asking, reader),
         auth: auth(role, reader),
+        faults_allowed: reader.or_default(&keys::FAULTS_ALLOWED),
         startup: Startup {
             wait: Duration::from_secs(reader.or_default(&keys::STARTUP_WAIT_SECS)),
         },

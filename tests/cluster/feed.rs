@@ -6,12 +6,10 @@ use std::time::Duration;
 use super::interop::{is_complete, of_type};
 use super::{Market, orders_wanted};
 use crate::harness::{ClusterSetup, Order, Rush, SOON, Server, eventually, only_with};
-#[cfg(feature = "fault-injection")]
 use crate::harness::{Fault, Record};
 
 const INBOXES: [&str; 2] = ["inbox.orders", "inbox.products"];
 
-#[cfg(feature = "fault-injection")]
 #[tokio::test]
 async fn records_that_are_all_published_twice_have_their_effect_once() {
     only_with!(Cluster, "it is about Kafka");
@@ -33,7 +31,6 @@ async fn records_that_are_all_published_twice_have_their_effect_once() {
     );
 }
 
-#[cfg(feature = "fault-injection")]
 fn identity(record: &Record) -> (i32, &str, &str) {
     (
         record.partition,

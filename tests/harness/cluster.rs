@@ -294,7 +294,6 @@ impl Cluster {
     }
 
     /// From now on a panic in a log does not fail the test.
-    #[cfg(feature = "fault-injection")]
     pub(crate) fn expect_panics(&self) {
         self.panics_expected.set(true);
     }

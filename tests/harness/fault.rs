@@ -1,4 +1,6 @@
-//! The hooks inside the program that exist only with the feature `fault-injection`.
+//! Faults that are injected into the running program. Those of the store exist only with the feature `fault-injection`.
+
+use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -13,6 +15,11 @@ impl Fault {
     /// Every command that an actor of this kind (`order`, `product`) handles panics.
     pub(crate) fn panic_in(actor: &str) -> Self {
         Self(json!({"kind": "panic", "actor": actor, "id": null, "matching": null, "times": null}))
+    }
+
+    /// Every command that an actor of this kind handles blocks its thread for so long.
+    pub(crate) fn freeze_in(actor: &str, time: Duration) -> Self {
+        Self(json!({"kind": "freeze", "actor": actor, "for_ms": time.as_millis()}))
     }
 
     /// Only that of this aggregate.

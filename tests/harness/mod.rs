@@ -12,7 +12,6 @@ mod cluster;
 mod cluster_setup;
 mod database;
 mod deployment;
-#[cfg(feature = "fault-injection")]
 mod fault;
 mod order;
 mod poll;
@@ -31,7 +30,6 @@ pub(crate) use cluster::Cluster;
 pub(crate) use cluster_setup::{ClusterSetup, NodeSetup, SHARDS};
 pub(crate) use database::Database;
 pub(crate) use deployment::{Deployment, applies_to, deployment, only_with};
-#[cfg(feature = "fault-injection")]
 pub(crate) use fault::Fault;
 pub(crate) use order::{Order, is_settled};
 pub(crate) use poll::{SOON, at_once, eventually};

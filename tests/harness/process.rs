@@ -50,6 +50,13 @@ impl Process {
         self.environment = variables;
     }
 
+    /// From the next start on it refuses to have faults injected.
+    pub(crate) fn forbid_faults(&mut self) {
+        let forbidden = ("STAMPEDE_FAULTS_ALLOWED", "false");
+        self.environment
+            .push((forbidden.0.to_owned(), forbidden.1.to_owned()));
+    }
+
     /// Whether it was started and not seen to end.
     pub(crate) fn is_running(&self) -> bool {
         self.child.is_some()
@@ -66,6 +73,7 @@ impl Process {
             .unwrap();
         let child = Command::new(binary())
             .args(&self.arguments)
+            .env("STAMPEDE_FAULTS_ALLOWED", "true")
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(File::create(self.stdout_path()).unwrap())

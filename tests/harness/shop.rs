@@ -21,6 +21,8 @@ const NODES: [&str; 2] = ["a", "b"];
 /// How a shop is opened. The default is an empty one with a known admin password.
 #[derive(Debug, Default)]
 pub(crate) struct Setup {
+    /// Whether it refuses to have faults injected.
+    pub(crate) faults_forbidden: bool,
     /// With the demo catalogue; of the embedded store only.
     pub(crate) demo: bool,
     /// Serve gRPC; of the shop of one process only.
@@ -90,6 +92,9 @@ impl Shop {
         let mut process = Process::new(home.path(), "up", arguments);
         if !setup.generated_password {
             process.set_environment(with_the_admins_password());
+        }
+        if setup.faults_forbidden {
+            process.forbid_faults();
         }
         let mut embedded = Embedded {
             process,
@@ -205,7 +210,6 @@ impl Shop {
     }
 
     /// From now on a panic in the program's log does not fail the test.
-    #[cfg(feature = "fault-injection")]
     pub(crate) fn expect_panics(&self) {
         match &self.deployed {
             Deployed::Embedded(embedded) => embedded.panics_expected.set(true),

@@ -99,6 +99,8 @@ mod tests {
             actors: Vec::new(),
             writer: WriterStatus::default(),
             feed: BTreeMap::new(),
+            faults_allowed: false,
+            faults: Vec::new(),
         };
         let node = NodeRecord {
             name: name.to_owned(),

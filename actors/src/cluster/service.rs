@@ -29,7 +29,7 @@ use crate::{
         messages::{ExecuteError, Executed},
         shards::{Answers, Shards, answer},
     },
-    system::{ParkedError, System},
+    system::{FaultError, ParkedError, System},
 };
 
 /// The longest time for which an aggregate is waited for: a little more than any client may ask for.
@@ -75,6 +75,14 @@ impl ShardServer {
     #[must_use]
     pub fn into_service(self) -> ShardServiceServer<Self> {
         ShardServiceServer::new(self)
+    }
+
+    /// Lets nobody inject faults into a node whose own configuration does not allow it.
+    fn allow_faults(&self) -> Result<(), Status> {
+        if self.system.allows_faults() {
+            return Ok(());
+        }
+        Err(Status::unimplemented(FaultError::NotAllowed.to_string()))
     }
 
     /// The status for a call that was not carried out.
@@ -216,47 +224,25 @@ impl ShardService for ShardServer {
             .map_err(|reason| self.refuse(shard, &reason))
     }
 
-    #[cfg(feature = "fault-injection")]
     async fn inject_fault(
         &self,
         request: Request<v1::InjectFaultRequest>,
     ) -> Result<Response<v1::InjectFaultResponse>, Status> {
-        let fault = serde_json::from_str(&self.secret.admit(request)?.json)
+        let message = self.secret.admit(request)?;
+        self.allow_faults()?;
+        let fault = serde_json::from_str(&message.json)
             .map_err(|error| Status::invalid_argument(error.to_string()))?;
         self.system.inject_here(fault).await;
         Ok(Response::new(v1::InjectFaultResponse {}))
     }
 
-    #[cfg(not(feature = "fault-injection"))]
-    async fn inject_fault(
-        &self,
-        request: Request<v1::InjectFaultRequest>,
-    ) -> Result<Response<v1::InjectFaultResponse>, Status> {
-        self.secret.admit(request)?;
-        Err(no_faults())
-    }
-
-    #[cfg(feature = "fault-injection")]
     async fn clear_faults(
         &self,
         request: Request<v1::ClearFaultsRequest>,
     ) -> Result<Response<v1::ClearFaultsResponse>, Status> {
         self.secret.admit(request)?;
+        self.allow_faults()?;
         self.system.clear_faults_here().await;
         Ok(Response::new(v1::ClearFaultsResponse {}))
     }
-
-    #[cfg(not(feature = "fault-injection"))]
-    async fn clear_faults(
-        &self,
-        request: Request<v1::ClearFaultsRequest>,
-    ) -> Result<Response<v1::ClearFaultsResponse>, Status> {
-        self.secret.admit(request)?;
-        Err(no_faults())
-    }
-}
-
-#[cfg(not(feature = "fault-injection"))]
-fn no_faults() -> Status {
-    Status::unimplemented("this program is not built for tests")
 }

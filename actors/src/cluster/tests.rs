@@ -131,6 +131,10 @@ struct Node {
 }
 
 async fn node(dir: &Path) -> Node {
+    node_that(dir, true).await
+}
+
+async fn node_that(dir: &Path, faults_allowed: bool) -> Node {
     let store = SqliteStore::open(dir, &TOPOLOGY, OpenMode::CreateIfMissing)
         .await
         .unwrap();
@@ -141,6 +145,7 @@ async fn node(dir: &Path) -> Node {
         shard_threads: 1,
         password_threads: 2,
         signing_key_pem: crate::auth::new_signing_key().unwrap(),
+        faults_allowed,
         on_fatal: Arc::new(|reason| panic!("{reason}")),
     };
     let stores = Stores {
@@ -196,7 +201,7 @@ fn gateway(shop: &Shop, directory: Arc<FakeDirectory>, key: &str) -> Shop {
     shop.system.products = shop.products.shards.clone();
     shop.system.notifications = Shards::new(Domain::Notifications, Arc::new([]), Some(&cluster));
     shop.system.node = cluster.node.clone();
-    shop.system.env.faults = Faults::default();
+    shop.system.env.faults = Faults::new(true);
     shop.system.cluster = Some(cluster);
     shop
 }
@@ -542,7 +547,6 @@ fn a_shard_is_asked_for_and_given_up() {
     });
 }
 
-#[cfg(feature = "fault-injection")]
 #[test]
 fn faults_reach_every_node() {
     actix_rt::System::new().block_on(async {
@@ -550,18 +554,19 @@ fn faults_reach_every_node() {
         let (node, gateway, _) = two(dir.path()).await;
         let cluster = gateway.orders.shards.cluster().unwrap();
         cluster.directory.refresh().await;
-        let fault = crate::system::Fault::Panic {
+        let decisions = crate::system::Decisions {
             actor: "product".to_owned(),
             id: None,
             matching: None,
             times: None,
         };
-        gateway.system.inject(fault).await;
+        let fault = crate::system::Fault::Panic { decisions };
+        gateway.system.inject(fault, None).await.unwrap();
         assert!(
             product(&node.shop, "SHIRT", 5).await.is_err(),
             "its actor panics"
         );
-        gateway.system.clear_faults().await;
+        gateway.system.clear_faults().await.unwrap();
         assert!(
             product(&node.shop, "SHIRT", 5).await.is_ok(),
             "that is over"
@@ -570,18 +575,21 @@ fn faults_reach_every_node() {
     });
 }
 
-#[cfg(not(feature = "fault-injection"))]
 #[test]
-fn a_release_takes_no_faults() {
+fn a_node_whose_own_configuration_does_not_allow_faults_takes_none() {
     actix_rt::System::new().block_on(async {
         let dir = tempfile::tempdir().unwrap();
-        let (node, gateway, _) = two(dir.path()).await;
-        let peers = &gateway.orders.shards.cluster().unwrap().peers;
+        let node = node_that(dir.path(), false).await;
+        let peers = Peers::new(&ClusterSecret::of(KEY));
         let refused = Err(Failure::Unavailable(Unavailable::NotServing));
-        let injected = peers.inject_fault(&node.address, r#""DiskFull""#.to_owned());
+        let injected =
+            peers.inject_fault(&node.address, r#"{"kind":"exit","after_ms":0}"#.to_owned());
         assert_eq!(injected.await, refused);
         assert_eq!(peers.clear_faults(&node.address).await, refused);
-        assert!(product(&gateway, "SHIRT", 5).await.is_ok());
+        let fault = crate::system::Fault::Exit { after_ms: 0 };
+        let injected = node.shop.system.inject(fault, None).await;
+        assert_eq!(injected, Err(crate::system::FaultError::NotAllowed));
+        assert!(product(&node.shop, "SHIRT", 5).await.is_ok());
         node.running.stop(Duration::from_secs(10)).await;
     });
 }

@@ -25,6 +25,8 @@ pub enum Code {
     InvalidRefreshToken,
     /// Somebody who may not do this.
     Forbidden,
+    /// Faults cannot be injected here, because the configuration does not allow it.
+    FaultsNotAllowed,
     /// Nothing there, or nothing that the caller may see.
     NotFound,
     /// Something is there, but does not take this method.
@@ -65,7 +67,7 @@ pub enum Code {
 
 impl Code {
     /// All of them, by status.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::BadRequest,
         Self::InvalidJson,
         Self::InvalidUtf8,
@@ -74,6 +76,7 @@ impl Code {
         Self::InvalidCredentials,
         Self::InvalidRefreshToken,
         Self::Forbidden,
+        Self::FaultsNotAllowed,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::RequestTimeout,
@@ -170,6 +173,12 @@ impl Code {
                 "The refresh token is not valid",
             ),
             Self::Forbidden => ("forbidden", 403, Grpc::PermissionDenied, "Not allowed"),
+            Self::FaultsNotAllowed => (
+                "faults_not_allowed",
+                403,
+                Grpc::FailedPrecondition,
+                "Faults are not allowed here",
+            ),
             Self::NotFound => ("not_found", 404, Grpc::NotFound, "Not found"),
             Self::MethodNotAllowed => (
                 "method_not_allowed",

@@ -8,7 +8,7 @@ use crate::{
     auth::{AuthError, TokenError},
     orders::OrdersError,
     products::ProductsError,
-    system::ParkedError,
+    system::{FaultError, ParkedError},
 };
 
 /// Why a request is turned down, apart from what is wrong with its content.
@@ -161,6 +161,19 @@ impl From<ParkedError> for Refusal {
                 )
             },
             ParkedError::Unavailable(error) => error.into(),
+        }
+    }
+}
+
+impl From<FaultError> for Refusal {
+    fn from(error: FaultError) -> Self {
+        match error {
+            FaultError::NotAllowed => Self::new(
+                Code::FaultsNotAllowed,
+                "the configuration of this shop does not allow faults to be injected (faults.allowed)",
+            ),
+            FaultError::UnknownNode => Self::not_found("node"),
+            FaultError::Unavailable(error) => error.into(),
         }
     }
 }

@@ -12,6 +12,8 @@ use engine::{
 
 /// Turns of one shard that may have begun and not be committed; commands beyond it are refused, links wait.
 pub const TURNS_MAX: usize = 8_192;
+/// Commands to one aggregate that may have begun and not be committed; more are refused.
+pub const AGGREGATE_COMMANDS_MAX: usize = 256;
 /// Messages that may wait at a shard: commands from services, and deliveries, each of which holds many records.
 pub const SHARD_MAILBOX_CAPACITY: usize = 8_192;
 /// An aggregate that is not at rest leaves memory after this time without a turn.
@@ -77,6 +79,7 @@ pub const THREAD: Policy = Policy {
 /// The bounds of every shard.
 pub const LIMITS: Limits = Limits {
     turns_max: TURNS_MAX,
+    aggregate_commands_max: AGGREGATE_COMMANDS_MAX,
     read_max: 500,
     load_max: 500,
     keys_max: 500,

@@ -281,6 +281,9 @@ impl JournalWriter {
             completions.extend(companion.completion);
         }
 
+        if let Some(longer) = self.env.faults.on_commit() {
+            tokio::time::sleep(longer).await;
+        }
         match write(&*self.env.journal.clone(), &to_store, &unwritten).await {
             Ok(()) => {
                 self.engine.committed();

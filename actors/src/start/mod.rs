@@ -62,6 +62,8 @@ pub struct Config {
     pub password_threads: usize,
     /// The Ed25519 key that signs tokens, PKCS#8 in PEM.
     pub signing_key_pem: String,
+    /// Whether administrators may inject faults.
+    pub faults_allowed: bool,
     /// Called when the process cannot go on, with the reason.
     pub on_fatal: Arc<dyn Fn(String) + Send + Sync>,
 }
@@ -198,7 +200,7 @@ fn env(config: &Config, stores: &Stores) -> Env {
         topology: config.topology,
         clock: Clock::default(),
         stats: Arc::new(Stats::default()),
-        faults: Faults::default(),
+        faults: Faults::new(config.faults_allowed),
         is_stopping: Arc::default(),
         on_fatal: config.on_fatal.clone(),
     }

@@ -1,10 +1,10 @@
 //! How the shop itself is: nodes, shards, actors, restarts, parked commands.
 
+mod fault;
 mod service;
 mod status;
 
-#[cfg(feature = "fault-injection")]
-pub use service::Fault;
+pub use fault::{ACTORS, Decisions, FREEZE_MAX, Fault, FaultError, SLOW_COMMIT_MAX};
 pub(crate) use service::parked_id;
 pub use service::{ParkedError, System};
 pub(crate) use status::status_of;

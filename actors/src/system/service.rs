@@ -14,12 +14,11 @@ use super::status::{
     self, ActorKindStatus, Node, NodeStatus, ParkedStatus, Phase, Readiness, ShardStatus,
     SystemStatus, WriterStatus,
 };
-#[cfg(feature = "fault-injection")]
-use crate::cluster::{Peers, peers::Failure};
+use super::{Fault, FaultError};
 use crate::{
     Unavailable,
     auth::UserHost,
-    cluster::{Cluster, directory::Reading},
+    cluster::{Cluster, Peers, directory::Reading, peers::Failure},
     error::storage,
     notifications::NotificationHost,
     orders::OrderHost,
@@ -53,39 +52,6 @@ pub enum ParkedError {
     /// It could not be carried out.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
-}
-
-/// A fault to inject, in builds made for tests.
-#[cfg(feature = "fault-injection")]
-#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
-pub enum Fault {
-    /// Handlers panic.
-    Panic {
-        /// The kind of actor: `order`, `product`, `user`, `notification`.
-        actor: String,
-        /// Only this aggregate.
-        id: Option<u64>,
-        /// Only commands whose `Debug` text contains this.
-        matching: Option<String>,
-        /// So many times; `None`: until cleared.
-        times: Option<u32>,
-    },
-    /// So many commits fail after being rolled back.
-    CommitFailure {
-        /// How many.
-        times: u32,
-    },
-    /// Every write fails because the disk is full, until cleared.
-    DiskFull,
-    /// The feed misbehaves, each with this probability per message, until cleared.
-    Feed {
-        /// Lost.
-        drop: f64,
-        /// Delivered twice.
-        double: f64,
-        /// Delivered after later ones.
-        reorder: f64,
-    },
 }
 
 /// The id under which operators know a parked command.
@@ -201,6 +167,7 @@ impl System {
             }
         };
         Ok(SystemStatus {
+            faults_allowed: self.allows_faults(),
             actors: status::actors_of(&nodes),
             nodes,
             shards,
@@ -255,6 +222,8 @@ impl System {
                 gathered: stats.gathered.load(Ordering::Relaxed),
             },
             feed: stats.feed(),
+            faults_allowed: self.env.faults.are_allowed(),
+            faults: self.env.faults.in_force(),
         }
     }
 
@@ -338,70 +307,127 @@ impl System {
         }
     }
 
-    /// Injects a fault, into this process and into every other node that was heard of lately. One that cannot be reached
-    /// is left out; the log says so.
-    #[cfg(feature = "fault-injection")]
-    pub async fn inject(&self, fault: Fault) {
-        if let Some(cluster) = &self.cluster {
-            match serde_json::to_string(&fault) {
-                Ok(json) => {
-                    self.on_every_node(cluster, |peers, address| {
-                        let json = json.clone();
-                        async move { peers.inject_fault(&address, json).await }
-                    })
-                    .await;
-                }
-                Err(error) => tracing::error!(%error, "a fault cannot be written as json"),
+    /// Injects a fault: into one node, or into this process and every other node that was heard of lately. One that
+    /// cannot be reached is left out then; the log says so. [`Fault::Exit`] without a node is for this process alone.
+    ///
+    /// # Errors
+    /// [`FaultError`].
+    pub async fn inject(&self, fault: Fault, node: Option<&str>) -> Result<(), FaultError> {
+        if !self.env.faults.are_allowed() {
+            return Err(FaultError::NotAllowed);
+        }
+        let is_for_this = node.is_none_or(|node| node == self.node.as_ref());
+        let is_for_others = !matches!((&fault, node), (Fault::Exit { .. }, None));
+        if let Some(cluster) = &self.cluster
+            && is_for_others
+            && !(node.is_some() && is_for_this)
+        {
+            let asked = self.inject_elsewhere(cluster, &fault, node).await;
+            if node.is_some() {
+                return asked;
             }
+        } else if !is_for_this {
+            return Err(FaultError::UnknownNode);
         }
         self.inject_here(fault).await;
+        Ok(())
+    }
+
+    async fn inject_elsewhere(
+        &self,
+        cluster: &Cluster,
+        fault: &Fault,
+        node: Option<&str>,
+    ) -> Result<(), FaultError> {
+        let json = serde_json::to_string(fault).map_err(|error| {
+            tracing::error!(%error, "a fault cannot be written as json");
+            Unavailable::NotServing
+        })?;
+        let asked = self.on_nodes(cluster, node, |peers, address| {
+            let json = json.clone();
+            async move { peers.inject_fault(&address, json).await }
+        });
+        match asked.await.into_iter().next() {
+            None => Err(FaultError::UnknownNode),
+            Some(Err(Failure::Unavailable(reason))) => Err(reason.into()),
+            Some(Err(Failure::Refused { .. })) => Err(Unavailable::NotServing.into()),
+            Some(Ok(())) => Ok(()),
+        }
     }
 
     /// Ends all injected faults, in this process and in every other node that was heard of lately.
-    #[cfg(feature = "fault-injection")]
-    pub async fn clear_faults(&self) {
+    ///
+    /// # Errors
+    /// [`FaultError::NotAllowed`].
+    pub async fn clear_faults(&self) -> Result<(), FaultError> {
+        if !self.env.faults.are_allowed() {
+            return Err(FaultError::NotAllowed);
+        }
         if let Some(cluster) = &self.cluster {
-            self.on_every_node(cluster, |peers, address| async move {
+            self.on_nodes(cluster, None, |peers, address| async move {
                 peers.clear_faults(&address).await
             })
             .await;
         }
         self.clear_faults_here().await;
+        Ok(())
     }
 
-    /// Asks something of every other node that was heard of lately.
-    #[cfg(feature = "fault-injection")]
-    async fn on_every_node<F>(&self, cluster: &Cluster, ask: impl Fn(Peers, String) -> F)
+    /// Asks something of every other node that was heard of lately, or of the one with this name.
+    async fn on_nodes<F>(
+        &self,
+        cluster: &Cluster,
+        only: Option<&str>,
+        ask: impl Fn(Peers, String) -> F,
+    ) -> Vec<Result<(), Failure>>
     where
         F: Future<Output = Result<(), Failure>>,
     {
         let reading = cluster.directory.view();
         let others = reading
             .nodes_alive()
-            .filter(|node| node.name != *self.node)
+            .filter(|node| node.name != *self.node && only.is_none_or(|only| node.name == only))
             .map(|node| async {
-                if let Err(error) = ask(cluster.peers.clone(), node.address.clone()).await {
+                let asked = ask(cluster.peers.clone(), node.address.clone()).await;
+                if let Err(error) = &asked {
                     tracing::warn!(node = node.name, %error, "a node does not take a fault");
                 }
+                asked
             });
-        futures::future::join_all(others).await;
+        futures::future::join_all(others).await
     }
 
-    /// Injects a fault into this process.
-    #[cfg(feature = "fault-injection")]
+    /// Whether this process allows faults to be injected.
+    #[must_use]
+    pub fn allows_faults(&self) -> bool {
+        self.env.faults.are_allowed()
+    }
+
+    /// Injects a fault into this process, which allows it.
     pub(crate) async fn inject_here(&self, fault: Fault) {
+        tracing::warn!(?fault, "a fault is injected");
         match fault {
+            #[cfg(feature = "fault-injection")]
             Fault::CommitFailure { .. } | Fault::DiskFull => {
                 (self.storage_faults)(Some(fault)).await;
+            }
+            Fault::Exit { after_ms } => {
+                tokio::spawn(async move {
+                    tokio::time::sleep(Duration::from_millis(after_ms.into())).await;
+                    // As if it was killed: nothing is finished, nobody is told.
+                    std::process::abort();
+                });
             }
             fault => self.env.faults.inject(fault),
         }
     }
 
     /// Ends the faults of this process.
-    #[cfg(feature = "fault-injection")]
     pub(crate) async fn clear_faults_here(&self) {
         self.env.faults.clear();
+        #[cfg(feature = "fault-injection")]
         (self.storage_faults)(None).await;
+        #[cfg(not(feature = "fault-injection"))]
+        std::future::ready(()).await;
     }
 }

@@ -6,6 +6,8 @@ use domain::{ShardRef, Timestamp, Topology, parking::ParkedCommand};
 use serde::{Deserialize, Serialize};
 use storage::{DirectoryView, NodeEntry};
 
+use super::Fault;
+
 /// What a process, or the whole shop, is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
@@ -129,6 +131,12 @@ pub struct NodeStatus {
     /// Counters of the feed between nodes, by name.
     #[serde(default)]
     pub feed: BTreeMap<String, u64>,
+    /// Whether its configuration allows faults to be injected.
+    #[serde(default)]
+    pub faults_allowed: bool,
+    /// The faults that are in force.
+    #[serde(default)]
+    pub faults: Vec<Fault>,
 }
 
 /// A node, as the shop's status shows it.
@@ -164,6 +172,8 @@ pub struct ParkedStatus {
 /// Everything about the shop itself.
 #[derive(Clone, Debug)]
 pub struct SystemStatus {
+    /// Whether the process that was asked allows faults to be injected.
+    pub faults_allowed: bool,
     /// Its nodes.
     pub nodes: Vec<Node>,
     /// Its shards.

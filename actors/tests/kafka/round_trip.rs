@@ -130,13 +130,12 @@ async fn what_is_closed_is_published_no_more_and_its_cursor_is_stored() {
     assert_eq!(feed.stats().acknowledged, 6);
 }
 
-#[cfg(feature = "fault-injection")]
 #[actix::test]
 async fn a_lossy_feed_loses_in_inboxes_only_and_counts_it_as_done() {
     use actors::{runtime::Faults, system::Fault};
 
     let shop = Shop::new().await;
-    let faults = Faults::default();
+    let faults = Faults::new(true);
     faults.inject(Fault::Feed {
         drop: 0.5,
         double: 0.2,

@@ -45,6 +45,9 @@ use turns::{Committing, Turn};
 pub struct Limits {
     /// Turns that may have begun and not be committed; commands beyond it are refused, links wait.
     pub turns_max: usize,
+    /// Commands to one aggregate that may have begun and not be committed; more are refused, so that what floods one
+    /// aggregate does not fill its shard.
+    pub aggregate_commands_max: usize,
     /// Records of one reading of a journal at most.
     pub read_max: usize,
     /// Aggregates of one query at most.

@@ -25,6 +25,8 @@ pub(super) struct Slot<R: Rules> {
     waiting: Vec<Decide<R>>,
     /// Parts that have begun and not retired.
     pub(super) open: usize,
+    /// Commands that have begun and are not committed.
+    pub(super) commands: usize,
     /// Parts that have retired and are not committed.
     pub(super) committing: usize,
     /// It is to be loaded as soon as nothing of it is uncommitted.
@@ -48,6 +50,7 @@ impl<R: Rules> Slot<R> {
             incarnation: 0,
             waiting: Vec::new(),
             open: 0,
+            commands: 0,
             committing: 0,
             wants_load: false,
             is_loading: false,

@@ -64,7 +64,9 @@ impl<R: Rules> Shard<R> {
             last_id: turn.issued,
             trace: turn.trace,
         };
-        let aggregates = turn.parts.iter().map(|part| part.id).collect();
+        let aggregates: Vec<u64> = turn.parts.iter().map(|part| part.id).collect();
+        let is_command = matches!(turn.origin, Origin::Command { .. });
+        let command_of = aggregates.first().copied().filter(|_| is_command);
         let (origin, key, rows) = (turn.origin, turn.key, turn.rows);
         let parts = turn.parts.into_iter().zip(outcomes);
         let mut at_rest = turn.at_rest;
@@ -101,7 +103,11 @@ impl<R: Rules> Shard<R> {
         }
         self.take_rows(&mut retiring, &results, rows, key);
         let (watermark, completion) = self.conclude(origin, results, &mut retiring, fx);
-        self.committing.push_back(Committing { ticket, aggregates });
+        self.committing.push_back(Committing {
+            ticket,
+            aggregates,
+            command_of,
+        });
         self.outbox.push(Entry::<R> {
             shard: self.shard,
             generation: self.generation,
@@ -243,6 +249,10 @@ impl<R: Rules> Shard<R> {
             let Some(turn) = self.committing.pop_front() else {
                 break;
             };
+            let slot = turn.command_of.and_then(|id| self.slots.get_mut(&id));
+            if let Some(slot) = slot {
+                slot.commands = slot.commands.saturating_sub(1);
+            }
             for id in turn.aggregates {
                 self.part_committed(id, fx);
             }

@@ -108,6 +108,8 @@ impl<R: Rules> Turn<R> {
 pub(super) struct Committing {
     pub(super) ticket: Ticket,
     pub(super) aggregates: Vec<u64>,
+    /// The aggregate to which it was a command.
+    pub(super) command_of: Option<u64>,
 }
 
 impl<R: Rules> Shard<R> {
@@ -117,7 +119,13 @@ impl<R: Rules> Shard<R> {
         self.last_id
     }
 
-    /// Begins the turn of a command. Its key has been found free.
+    /// Whether an aggregate takes no more commands for now. Records of links are not counted: they wait.
+    fn is_full(&self, id: u64) -> bool {
+        let slot = self.slots.get(&id);
+        slot.is_some_and(|slot| slot.commands >= self.limits.aggregate_commands_max)
+    }
+
+    /// Begins the turn of a command, unless its aggregate is full. Its key has been found free.
     pub(super) fn begin_command(
         &mut self,
         execute: Execute<R>,
@@ -125,6 +133,10 @@ impl<R: Rules> Shard<R> {
         fx: &mut dyn Effects<R>,
     ) {
         let (id, command, issued) = match execute.addressee {
+            Addressee::Existing(id, _) if self.is_full(id) => {
+                let busy = ExecuteError::Unavailable(Unavailable::Busy);
+                return execute.reply.tell(Err(busy));
+            }
             Addressee::Existing(id, command) => (id, command, None),
             Addressee::New(draft) => {
                 let id = self.issue_id(fx.now());
@@ -153,6 +165,7 @@ impl<R: Rules> Shard<R> {
         turn.at_rest = execute.at_rest;
         turn.trace = execute.trace;
         let ticket = self.begin(turn, fx);
+        self.slot(id, fx.uptime()).commands += 1;
         if let Some(key) = key {
             self.keys.taken(key, ticket, fx.uptime());
         }

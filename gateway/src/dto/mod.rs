@@ -5,7 +5,6 @@
 //! UTC with milliseconds.
 
 pub(crate) mod auth;
-#[cfg(feature = "fault-injection")]
 pub(crate) mod faults;
 pub(crate) mod history;
 pub(crate) mod legacy;

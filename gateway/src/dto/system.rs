@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use actors::system::{
-    self, ActorKindStatus, ParkedStatus, ShardStatus, SystemStatus, WriterStatus,
+    self, ActorKindStatus, Fault, ParkedStatus, ShardStatus, SystemStatus, WriterStatus,
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use domain::OrderId;
@@ -55,6 +55,8 @@ impl From<system::Readiness> for Readiness {
 /// Everything about the shop itself.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct System {
+    /// Whether the process that answers allows faults to be injected by `POST /v1/system/faults`.
+    faults_allowed: bool,
     /// The nodes: in one process there is one.
     nodes: Vec<Node>,
     /// The shards and their owners.
@@ -87,6 +89,11 @@ struct Node {
     writer: Writer,
     /// Figures of the feed between nodes, by name; empty in a shop of one process.
     feed: BTreeMap<String, u64>,
+    /// Whether it allows faults to be injected.
+    faults_allowed: bool,
+    /// The injected faults that are in force, as they were injected.
+    #[schema(value_type = Vec<Object>)]
+    faults: Vec<Fault>,
 }
 
 /// A journal writer.
@@ -188,6 +195,7 @@ struct Source {
 impl From<SystemStatus> for System {
     fn from(status: SystemStatus) -> Self {
         Self {
+            faults_allowed: status.faults_allowed,
             nodes: status.nodes.into_iter().map(Node::from).collect(),
             shards: status.shards.into_iter().map(Shard::from).collect(),
             actors: status.actors.into_iter().map(ActorKind::from).collect(),
@@ -208,6 +216,8 @@ impl From<system::Node> for Node {
             readiness: node.readiness.into(),
             writer: node.status.writer.into(),
             feed: node.status.feed,
+            faults_allowed: node.status.faults_allowed,
+            faults: node.status.faults,
         }
     }
 }

@@ -88,7 +88,6 @@ impl<'a> Field<'a> {
     }
 
     /// A number from 0 to 1.
-    #[cfg(feature = "fault-injection")]
     pub(crate) fn probability(&self) -> Option<f64> {
         let number = match *self.tree {
             Tree::Float(number) => number,

@@ -6,7 +6,7 @@ use actors::{
     edge::{Code, Refusal},
     orders::OrdersError,
     products::ProductsError,
-    system::ParkedError,
+    system::{FaultError, ParkedError},
 };
 
 use super::{FaultCode, Problem};
@@ -48,5 +48,6 @@ refused!(
     AuthError,
     ProductsError,
     OrdersError,
-    ParkedError
+    ParkedError,
+    FaultError
 );

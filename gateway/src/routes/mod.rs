@@ -5,7 +5,6 @@
 
 mod auth;
 mod docs;
-#[cfg(feature = "fault-injection")]
 mod faults;
 mod health;
 mod legacy;
@@ -21,7 +20,6 @@ use actix_web::{
         Method,
         header::{self, HeaderName, HeaderValue},
     },
-    web,
 };
 use serde::Serialize;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -43,19 +41,10 @@ pub(crate) fn register(config: &mut ServiceConfig<'_>) {
         .configure(notifications::register)
         .configure(logs::register)
         .configure(system::register)
+        .configure(faults::register)
         .configure(health::register)
         .configure(docs::register)
         .configure(legacy::register);
-}
-
-/// Routes that exist only in builds made for tests, and are no part of the API.
-#[cfg_attr(
-    not(feature = "fault-injection"),
-    expect(unused_variables, reason = "there are none in this build")
-)]
-pub(crate) fn register_undocumented(config: &mut web::ServiceConfig) {
-    #[cfg(feature = "fault-injection")]
-    faults::register(config);
 }
 
 /// The form of errors at a path.

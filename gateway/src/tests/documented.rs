@@ -24,6 +24,7 @@ fn all_operations() -> Vec<(Method, String, Operation)> {
                 HttpMethod::Get => Method::GET,
                 HttpMethod::Post => Method::POST,
                 HttpMethod::Patch => Method::PATCH,
+                HttpMethod::Delete => Method::DELETE,
                 _ => panic!("{path} has a method that no test knows"),
             };
             all.push((method, path.clone(), operation.clone()));

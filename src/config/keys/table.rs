@@ -209,6 +209,11 @@ keys! {
         "The file with the key that signs access tokens: Ed25519, PKCS#8, PEM. The same for all processes.",
     ];
 
+    FAULTS_ALLOWED: "faults.allowed", Kind::Boolean, Value("false"), OPEN, [
+        "Whether administrators may inject faults by POST /v1/system/faults, and `stampede chaos` with them. Not for a real",
+        "shop. The gateway and every node have to allow it.",
+    ];
+
     STARTUP_WAIT_SECS: "startup.wait_secs", Kind::Integer { min: 0, max: 3_600 }, Value("60"), OPEN, [
         "Seconds that a starting process waits for a server that is not up yet.",
     ];
