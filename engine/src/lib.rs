@@ -6,11 +6,13 @@
 //!
 //! - [`Head`]: the one row of a shard, the fence that every transaction moves.
 //! - [`Inlet`]: the receiving end of a link; applies a record only where the one before it on that link was applied.
+//! - [`Cursor`]: the sending end of a topic; passes a record only where every message before it was acknowledged.
 //! - [`Pipeline`]: turns are handed to many aggregates at once and retire in the order in which they were begun.
 //! - [`Writer`]: gathers what retired while a transaction is under way, and ends its generation when one fails.
 //! - [`Shard`]: puts them together: turns of commands and records, aggregates found and rebuilt, keys, deadlines, parking.
 //! - [`supervision`]: how often something may fail before it is somebody else's problem.
 
+pub mod cursor;
 pub mod head;
 pub mod link;
 pub mod pipeline;
@@ -19,6 +21,7 @@ pub mod supervision;
 mod unavailable;
 pub mod writer;
 
+pub use cursor::Cursor;
 pub use head::{Head, Stamp};
 pub use link::{Inlet, Offer};
 pub use pipeline::{Pipeline, Ticket};

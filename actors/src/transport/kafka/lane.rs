@@ -6,11 +6,11 @@ use std::{
 };
 
 use domain::ShardRef;
+use engine::Cursor;
 use tokio::time::Instant;
 
 use super::{
     backlog::{Outgoing, Waiting},
-    cursor::Cursor,
     producer::{Family, Message},
     topics,
 };

@@ -20,7 +20,6 @@ pub mod topics;
 
 mod backlog;
 mod clients;
-mod cursor;
 mod dead_letters;
 mod dispatch;
 mod held;

@@ -1,4 +1,4 @@
-//! How far a shard's records have been acknowledged, without gaps.
+//! The sending end of a topic: how far a shard's records have been acknowledged, without gaps.
 
 use std::collections::VecDeque;
 
@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 /// over a position when it and all before it are acknowledged. What was taken and is not acknowledged can be given back:
 /// it is then sent again, so records may be doubled and are never lost.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Cursor {
+pub struct Cursor {
     acknowledged: u64,
     /// Messages outstanding for each position that follows.
     outstanding: VecDeque<u32>,
@@ -16,7 +16,8 @@ pub(super) struct Cursor {
 
 impl Cursor {
     /// A cursor that has come so far.
-    pub(super) fn new(acknowledged: u64) -> Self {
+    #[must_use]
+    pub fn new(acknowledged: u64) -> Self {
         Self {
             acknowledged,
             outstanding: VecDeque::new(),
@@ -24,28 +25,31 @@ impl Cursor {
     }
 
     /// Everything up to here is acknowledged.
-    pub(super) const fn acknowledged(&self) -> u64 {
+    #[must_use]
+    pub const fn acknowledged(&self) -> u64 {
         self.acknowledged
     }
 
     /// Everything up to here was taken.
-    pub(super) fn taken(&self) -> u64 {
+    #[must_use]
+    pub fn taken(&self) -> u64 {
         self.acknowledged + self.outstanding.len() as u64
     }
 
     /// Positions taken and not passed.
-    pub(super) fn open(&self) -> usize {
+    #[must_use]
+    pub fn open(&self) -> usize {
         self.outstanding.len()
     }
 
     /// Takes the next position, which is sent as so many messages.
-    pub(super) fn take(&mut self, messages: u32) {
+    pub fn take(&mut self, messages: u32) {
         self.outstanding.push_back(messages);
         self.settle();
     }
 
     /// A message of this position was acknowledged. One that is not outstanding changes nothing.
-    pub(super) fn acknowledge(&mut self, position: u64) {
+    pub fn acknowledge(&mut self, position: u64) {
         let Some(index) = position.checked_sub(self.acknowledged + 1) else {
             return;
         };
@@ -59,7 +63,7 @@ impl Cursor {
     }
 
     /// Gives back what was taken and is not acknowledged.
-    pub(super) fn rewind(&mut self) {
+    pub fn rewind(&mut self) {
         self.outstanding.clear();
     }
 
