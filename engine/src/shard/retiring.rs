@@ -20,8 +20,9 @@ pub(super) struct Retiring<R: Rules> {
     pub(super) trace: Option<R::Trace>,
 }
 
-/// What the parts of a turn came to, for whoever asked.
-type Results<R> = Vec<Result<<R as Rules>::Aggregate, ExecuteError<<R as Rules>::Rejection>>>;
+/// What the parts of a turn came to, for whoever asked. An aggregate that does not exist decides too, and has no state.
+type Results<R> =
+    Vec<Result<Option<<R as Rules>::Aggregate>, ExecuteError<<R as Rules>::Rejection>>>;
 
 impl<R: Rules> Shard<R> {
     /// Retires every turn whose time has come, and hands them to the writer.
@@ -78,7 +79,7 @@ impl<R: Rules> Shard<R> {
             let error = match outcome {
                 Outcome::Decided(decided) => {
                     slot.watchers.extend(at_rest.take());
-                    results.push(self.decided(&mut retiring, part.id, decided, fx));
+                    results.push(Ok(self.decided(&mut retiring, part.id, decided, fx)));
                     continue;
                 }
                 Outcome::Rejected(rejection) => {
@@ -147,7 +148,7 @@ impl<R: Rules> Shard<R> {
         id: u64,
         decided: Decided<R>,
         fx: &mut dyn Effects<R>,
-    ) -> Result<R::Aggregate, ExecuteError<R::Rejection>> {
+    ) -> Option<R::Aggregate> {
         let Decided {
             events,
             state,
@@ -160,9 +161,7 @@ impl<R: Rules> Shard<R> {
             let record = self.rules.record(event, id, seq, at, retiring.trace);
             retiring.records.push(record);
         }
-        let Some(state) = state else {
-            return Err(nothing());
-        };
+        let state = state?;
         if has_changed {
             retiring.rows.push(self.rules.row(state.clone(), version));
             match self.rules.deadline(&state) {
@@ -179,7 +178,7 @@ impl<R: Rules> Shard<R> {
                 .settled
                 .extend(watchers.map(|watcher| (watcher, state.clone())));
         }
-        Ok(state)
+        Some(state)
     }
 
     /// The watermark that a turn moves, and whom to tell once it is committed.
@@ -211,7 +210,7 @@ impl<R: Rules> Shard<R> {
             }
             Origin::Command { reply } => {
                 let result = results.pop().unwrap_or_else(|| Err(nothing()));
-                let result = result.map(Executed::Done);
+                let result = result.and_then(|state| state.map(Executed::Done).ok_or(nothing()));
                 Some(reply_after_commit::<R>(reply, result))
             }
             Origin::Unparking { id, reply } => {
