@@ -8,4 +8,5 @@
 //! - [`world`]: a large one, explored at random from a seed, under faults of every kind.
 
 pub mod model;
+pub mod saga;
 pub mod world;
