@@ -70,7 +70,7 @@ pub enum Addressee<A: Aggregate> {
 }
 
 /// An aggregate in memory: its state, and how many records made it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct InMemory<A> {
     state: Option<A>,
     version: u64,

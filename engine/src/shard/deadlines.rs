@@ -11,20 +11,12 @@ use super::{
     rules::{Part, Rules},
     turns::{Origin, Turn},
 };
+use crate::Confirmation;
 
 /// Overdue aggregates, and what has to be confirmed before they are given up.
 pub(super) struct Expiry<S> {
     aggregates: Vec<u64>,
-    stage: Stage<S>,
-}
-
-enum Stage<S> {
-    /// Nothing is known yet.
-    Begun,
-    /// Each of these shards must have applied this shard's journal up to there.
-    Sent(Vec<(S, u64)>),
-    /// This shard must have applied each of these shards' journals up to there.
-    Answered(Vec<(S, u64)>),
+    confirmation: Confirmation<S>,
 }
 
 impl<R: Rules> Shard<R> {
@@ -39,7 +31,7 @@ impl<R: Rules> Shard<R> {
             }
             self.expiry = Some(Expiry {
                 aggregates,
-                stage: Stage::Begun,
+                confirmation: Confirmation::Begun,
             });
         }
         let mut shards = self.rules.awaited();
@@ -56,41 +48,14 @@ impl<R: Rules> Shard<R> {
         let Ok(heads) = read else {
             return;
         };
-        let me = self.shard;
-        let Some((_, mine)) = heads.iter().find(|(shard, _)| *shard == me) else {
-            return;
-        };
         let Some(mut expiry) = self.expiry.take() else {
             return;
         };
-        let others = || heads.iter().filter(|(shard, _)| *shard != me);
-        if matches!(expiry.stage, Stage::Begun) {
-            let sent = mine.sent.iter();
-            expiry.stage = Stage::Sent(sent.map(|(shard, position)| (*shard, *position)).collect());
-        }
-        if let Stage::Sent(sent) = &expiry.stage {
-            let is_applied = sent.iter().all(|(target, position)| {
-                others()
-                    .filter(|(shard, _)| shard == target)
-                    .all(|(_, head)| head.watermark(me) >= *position)
-            });
-            if is_applied {
-                expiry.stage = Stage::Answered(
-                    others()
-                        .map(|(shard, head)| (*shard, head.sent.get(&me).copied().unwrap_or(0)))
-                        .collect(),
-                );
-            }
-        }
-        if let Stage::Answered(answered) = &expiry.stage
-            && answered
-                .iter()
-                .all(|(source, position)| mine.watermark(*source) >= *position)
-        {
+        if expiry.confirmation.look(self.shard, &heads) {
             self.expire(expiry.aggregates, fx);
-            return;
+        } else {
+            self.expiry = Some(expiry);
         }
-        self.expiry = Some(expiry);
     }
 
     fn expire(&mut self, aggregates: Vec<u64>, fx: &mut dyn Effects<R>) {
