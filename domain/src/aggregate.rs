@@ -95,6 +95,12 @@ impl<A: Aggregate> InMemory<A> {
         Self { state, version }
     }
 
+    /// Its state.
+    #[must_use]
+    pub const fn state(&self) -> Option<&A> {
+        self.state.as_ref()
+    }
+
     /// Decides, and changes the state at once.
     ///
     /// # Errors

@@ -25,7 +25,10 @@ impl<R: Rules> Shard<R> {
         if self.expiry.is_none() {
             let now = fx.now();
             let overdue = self.waiting.iter().filter(|(_, end)| **end <= now);
-            let aggregates: Vec<u64> = overdue.map(|(id, _)| *id).collect();
+            let aggregates: Vec<u64> = overdue
+                .map(|(id, _)| *id)
+                .filter(|id| self.is_committed(*id))
+                .collect();
             if aggregates.is_empty() {
                 return;
             }
@@ -37,6 +40,11 @@ impl<R: Rules> Shard<R> {
         let mut shards = self.rules.awaited();
         shards.push(self.shard);
         fx.ask(self.life, Question::Heads(shards, HeadsFor::Deadlines));
+    }
+
+    /// Whether everything about an aggregate is committed, so that the heads that are read speak of what it has sent.
+    fn is_committed(&self, id: u64) -> bool {
+        self.slots.get(&id).is_none_or(|slot| slot.committing == 0)
     }
 
     /// The heads of all shards concerned were read.
