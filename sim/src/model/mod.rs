@@ -12,6 +12,8 @@ pub mod properties;
 pub mod state;
 mod step;
 pub mod store;
+#[cfg(test)]
+mod tests;
 mod turns;
 pub mod verdict;
 

@@ -1,0 +1,3 @@
+//! The model holds, and each broken rule is noticed.
+
+mod mutations;
