@@ -24,10 +24,6 @@ fn config(mutation: Mutation) -> Config {
             ..calm.clone()
         }
     };
-    let cancelled = |config: Config| Config {
-        cancels: 1,
-        ..config
-    };
     let late = |config: Config| Config {
         deadlines: true,
         ..config
@@ -40,7 +36,13 @@ fn config(mutation: Mutation) -> Config {
         Mutation::WatermarkOutside | Mutation::MemoryOutlivesGeneration => {
             with(&[Fault::UnknownCommit])
         }
-        Mutation::WatermarkUnfenced => cancelled(with(&[Fault::TakeOver])),
+        // A refusal that comes to a cancelled order has no effect, and only moves the watermark.
+        Mutation::WatermarkUnfenced => Config {
+            stock: 0,
+            orders: vec![vec![1]],
+            cancels: 1,
+            ..with(&[Fault::TakeOver])
+        },
         Mutation::NoFence | Mutation::StateBeforeClaim => with(&[Fault::TakeOver]),
         Mutation::NoHealing => with(&[Fault::Loss]),
         Mutation::RebuildBeforeTail | Mutation::MemoryKept => with(&[Fault::Panic]),
@@ -59,21 +61,51 @@ fn config(mutation: Mutation) -> Config {
     }
 }
 
-/// The property that catches it.
-fn caught_by(_mutation: Mutation) -> &'static str {
-    always::I1
+/// The property that must catch it. Others may too.
+fn caught_by(mutation: Mutation) -> &'static str {
+    match mutation {
+        Mutation::ReplyBeforeCommit | Mutation::ClockIds => always::TOLD,
+        Mutation::WatermarkOutside
+        | Mutation::NoPrev
+        | Mutation::GapSkipped
+        | Mutation::StaleGeneration
+        | Mutation::MessagePerLine
+        | Mutation::DeadLetterPassed => always::I7,
+        Mutation::WatermarkUnfenced | Mutation::NoFence => always::FENCE,
+        Mutation::StateBeforeClaim | Mutation::RebuildBeforeTail => always::I1,
+        Mutation::MemoryKept | Mutation::MemoryOutlivesGeneration => always::I10,
+        Mutation::NoHealing => always::STUCK,
+        Mutation::DeadlineIgnoresLink | Mutation::DeadlineOfUncommitted => always::EXPIRY,
+    }
 }
 
 #[test]
 fn every_broken_rule_is_noticed() {
     for mutation in Mutation::ALL {
-        let mut unbroken = config(mutation);
-        unbroken.mutation = None;
         let found = explore(config(mutation), Search::UntilWrong, 1);
         println!(
-            "== {mutation:?}: {:?} after {} states\n{found}",
-            found.wrong(),
-            found.states
+            "{mutation:?}: {} states, {:?}",
+            found.unique_states,
+            found.wrong()
         );
+        let expected = caught_by(mutation);
+        let counterexample = &found.always[expected];
+        assert!(
+            counterexample.is_some(),
+            "{mutation:?} is not caught by {expected:?}: {found}"
+        );
+    }
+}
+
+/// What is noticed is the broken rule, and not the size of the model.
+#[test]
+fn nothing_is_noticed_where_no_rule_is_broken() {
+    for mutation in Mutation::ALL {
+        let unbroken = Config {
+            mutation: None,
+            ..config(mutation)
+        };
+        let found = explore(unbroken, Search::All, 1);
+        assert!(found.is_ok(), "the model of {mutation:?}: {found}");
     }
 }
