@@ -70,7 +70,7 @@ pub enum Addressee<A: Aggregate> {
 }
 
 /// An aggregate in memory: its state, and how many records made it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct InMemory<A> {
     state: Option<A>,
     version: u64,
@@ -93,6 +93,12 @@ impl<A: Aggregate> InMemory<A> {
     pub fn new(stored: Option<(A, u64)>) -> Self {
         let (state, version) = stored.map_or((None, 0), |(state, version)| (Some(state), version));
         Self { state, version }
+    }
+
+    /// Its state.
+    #[must_use]
+    pub const fn state(&self) -> Option<&A> {
+        self.state.as_ref()
     }
 
     /// Decides, and changes the state at once.

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// One fact, of whichever domain.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Event {
     /// About a user.
     User(UserEvent),

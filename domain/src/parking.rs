@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Domain, OrderId};
 
 /// A parked command: the record it came from and the aggregate it was meant for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ParkedCommand {
     /// Identifies it within its domain, an id that its shard issued.
     pub id: u64,
@@ -32,7 +32,7 @@ pub struct ParkedCommand {
 }
 
 /// What happens to parked commands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ParkingEvent {
     /// Set aside, and the watermark passed.
     CommandParked(ParkedCommand),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::Address;
 
 /// A record's place on one link: the target, and the position of the record before it on that link.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Stamp<S> {
     /// Who must act on the record.
     pub target: S,
@@ -17,7 +17,7 @@ pub struct Stamp<S> {
 ///
 /// Every transaction of the shard moves it on from the exact state that its writer knows, under the epoch that the
 /// owner obtained when it claimed the shard. So a former owner's transaction finds no row and changes nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Head<S> {
     /// Grows by one with every claim.
     pub epoch: u64,

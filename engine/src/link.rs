@@ -19,7 +19,7 @@ pub enum Offer {
 ///
 /// The cursor runs ahead of the stored watermark by what has been taken up and not committed. When the generation ends
 /// the inlet is made anew from the watermark.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Inlet {
     cursor: u64,
     seen: u64,

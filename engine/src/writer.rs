@@ -14,7 +14,7 @@ use crate::{Address, Head, Stamp};
 pub const SHARD_ENTRIES_MAX: usize = 512;
 
 /// A record that has no position yet.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct NewRecord<S, P> {
     /// What is recorded.
     pub payload: P,
@@ -23,7 +23,7 @@ pub struct NewRecord<S, P> {
 }
 
 /// What one turn of a shard wants committed, all or nothing.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Entry<S, P, C> {
     /// The shard.
     pub shard: S,
@@ -40,7 +40,7 @@ pub struct Entry<S, P, C> {
 }
 
 /// A record with its place in the journal and on its links.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct StampedRecord<S, P> {
     /// Its position in the shard's journal.
     pub position: u64,
@@ -51,7 +51,7 @@ pub struct StampedRecord<S, P> {
 }
 
 /// One shard's part of a transaction.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ShardCommit<S, P> {
     /// The shard.
     pub shard: S,
@@ -72,7 +72,7 @@ pub struct ShardCommit<S, P> {
 }
 
 /// One transaction.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Batch<S, P, C> {
     /// The generation to which it belongs.
     pub generation: u64,
@@ -83,7 +83,7 @@ pub struct Batch<S, P, C> {
 }
 
 /// The writer. `P` is what a record holds, `C` what goes with an entry.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Writer<S, P, C> {
     generation: u64,
     /// The head of each open shard, and the generation in which it was opened.

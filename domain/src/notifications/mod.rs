@@ -136,7 +136,7 @@ pub enum NotificationCommand {
 }
 
 /// What has happened to a notification.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum NotificationEvent {
     /// It was recorded and handed to its channel.
     NotificationRecorded {

@@ -8,7 +8,7 @@ use super::event::{Answer, CancelledBy};
 use crate::{OrderId, ProductId, Quantity, Timestamp, UserId};
 
 /// A line as the customer asked for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RequestedLine {
     /// Which product.
     pub product_id: ProductId,
@@ -17,7 +17,7 @@ pub struct RequestedLine {
 }
 
 /// The key under which a client may repeat a request, and what the request said.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct IdempotencyKey {
     /// The client's key, as sent.
     pub key: Arc<str>,

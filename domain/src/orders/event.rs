@@ -8,7 +8,7 @@ use super::command::{IdempotencyKey, RequestedLine};
 use crate::{Money, OrderId, ProductId, Sku, Timestamp, UserId};
 
 /// A product's answer to the order's request, for all its lines of that product together.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Answer {
     /// The pieces are held for the order.
     Reserved {
@@ -43,7 +43,7 @@ impl Answer {
 }
 
 /// Pieces that an order gives back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Release {
     /// Of which product.
     pub product_id: ProductId,
@@ -52,7 +52,7 @@ pub struct Release {
 }
 
 /// Why an order was rejected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum RejectionReason {
     /// Some product had not enough pieces.
     OutOfStock,
@@ -72,7 +72,7 @@ impl RejectionReason {
 }
 
 /// Who called an order off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum CancelledBy {
     /// The customer who placed it.
     Customer,
@@ -81,7 +81,7 @@ pub enum CancelledBy {
 }
 
 /// What has happened to an order.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum OrderEvent {
     /// It was placed; each product concerned is to answer.
     OrderCreated {

@@ -84,7 +84,7 @@ impl FromStr for OrderStatus {
 }
 
 /// Where its payment stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum PaymentStatus {
     /// It needs none.
     None,
@@ -101,7 +101,7 @@ impl PaymentStatus {
 }
 
 /// Where its delivery stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum FulfilmentStatus {
     /// Nothing has been sent.
     None,
@@ -118,7 +118,7 @@ impl FulfilmentStatus {
 }
 
 /// What became of a line.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum LineOutcome {
     /// Its product has not answered.
     Pending,
@@ -141,7 +141,7 @@ pub enum LineOutcome {
 }
 
 /// One line of an order.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Line {
     /// Which product.
     pub product_id: ProductId,
@@ -152,7 +152,7 @@ pub struct Line {
 }
 
 /// An order. See the module for its life.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Order {
     /// Its id, which carries its shard.
     pub id: OrderId,

@@ -8,7 +8,7 @@ use super::Stock;
 use crate::{Money, OrderId, ProductId, Sku};
 
 /// What has happened to a product. `stock` is always what resulted.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ProductEvent {
     /// It was put in the catalogue.
     ProductCreated {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Money, ProductId, Sku, Timestamp};
 
 /// The pieces of a product. What was put in equals available plus allocated.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Stock {
     /// Pieces that can still be ordered.
     pub available: u64,
@@ -16,7 +16,7 @@ pub struct Stock {
 }
 
 /// A product. Text is shared, so that a copy is cheap.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Product {
     /// Its id, which tells its shard.
     pub id: ProductId,

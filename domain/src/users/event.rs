@@ -8,7 +8,7 @@ use super::{Role, Session, Username};
 use crate::UserId;
 
 /// Why a session ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum SessionEnd {
     /// The user logged out.
     LoggedOut,
@@ -17,7 +17,7 @@ pub enum SessionEnd {
 }
 
 /// What has happened to a user.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum UserEvent {
     /// The account was created.
     UserRegistered {

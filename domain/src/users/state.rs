@@ -90,7 +90,7 @@ impl fmt::Display for Role {
 pub type TokenHash = [u8; 32];
 
 /// One family of refresh tokens.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Session {
     /// Its number, random.
     pub id: u64,

@@ -11,20 +11,12 @@ use super::{
     rules::{Part, Rules},
     turns::{Origin, Turn},
 };
+use crate::Confirmation;
 
 /// Overdue aggregates, and what has to be confirmed before they are given up.
 pub(super) struct Expiry<S> {
     aggregates: Vec<u64>,
-    stage: Stage<S>,
-}
-
-enum Stage<S> {
-    /// Nothing is known yet.
-    Begun,
-    /// Each of these shards must have applied this shard's journal up to there.
-    Sent(Vec<(S, u64)>),
-    /// This shard must have applied each of these shards' journals up to there.
-    Answered(Vec<(S, u64)>),
+    confirmation: Confirmation<S>,
 }
 
 impl<R: Rules> Shard<R> {
@@ -33,18 +25,26 @@ impl<R: Rules> Shard<R> {
         if self.expiry.is_none() {
             let now = fx.now();
             let overdue = self.waiting.iter().filter(|(_, end)| **end <= now);
-            let aggregates: Vec<u64> = overdue.map(|(id, _)| *id).collect();
+            let aggregates: Vec<u64> = overdue
+                .map(|(id, _)| *id)
+                .filter(|id| self.is_committed(*id))
+                .collect();
             if aggregates.is_empty() {
                 return;
             }
             self.expiry = Some(Expiry {
                 aggregates,
-                stage: Stage::Begun,
+                confirmation: Confirmation::Begun,
             });
         }
         let mut shards = self.rules.awaited();
         shards.push(self.shard);
         fx.ask(self.life, Question::Heads(shards, HeadsFor::Deadlines));
+    }
+
+    /// Whether everything about an aggregate is committed, so that the heads that are read speak of what it has sent.
+    fn is_committed(&self, id: u64) -> bool {
+        self.slots.get(&id).is_none_or(|slot| slot.committing == 0)
     }
 
     /// The heads of all shards concerned were read.
@@ -56,41 +56,14 @@ impl<R: Rules> Shard<R> {
         let Ok(heads) = read else {
             return;
         };
-        let me = self.shard;
-        let Some((_, mine)) = heads.iter().find(|(shard, _)| *shard == me) else {
-            return;
-        };
         let Some(mut expiry) = self.expiry.take() else {
             return;
         };
-        let others = || heads.iter().filter(|(shard, _)| *shard != me);
-        if matches!(expiry.stage, Stage::Begun) {
-            let sent = mine.sent.iter();
-            expiry.stage = Stage::Sent(sent.map(|(shard, position)| (*shard, *position)).collect());
-        }
-        if let Stage::Sent(sent) = &expiry.stage {
-            let is_applied = sent.iter().all(|(target, position)| {
-                others()
-                    .filter(|(shard, _)| shard == target)
-                    .all(|(_, head)| head.watermark(me) >= *position)
-            });
-            if is_applied {
-                expiry.stage = Stage::Answered(
-                    others()
-                        .map(|(shard, head)| (*shard, head.sent.get(&me).copied().unwrap_or(0)))
-                        .collect(),
-                );
-            }
-        }
-        if let Stage::Answered(answered) = &expiry.stage
-            && answered
-                .iter()
-                .all(|(source, position)| mine.watermark(*source) >= *position)
-        {
+        if expiry.confirmation.look(self.shard, &heads) {
             self.expire(expiry.aggregates, fx);
-            return;
+        } else {
+            self.expiry = Some(expiry);
         }
-        self.expiry = Some(expiry);
     }
 
     fn expire(&mut self, aggregates: Vec<u64>, fx: &mut dyn Effects<R>) {

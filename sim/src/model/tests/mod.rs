@@ -1,0 +1,4 @@
+//! The model holds, and each broken rule is noticed.
+
+mod holds;
+mod mutations;
