@@ -2,7 +2,7 @@
 
 use domain::{
     Aggregate, Domain, Event, OrderId, ShardRef, Timestamp, Topology,
-    orders::{Order, OrderCommand},
+    orders::{LineOutcome, Order, OrderCommand},
     saga,
 };
 use engine::Policy;
@@ -96,6 +96,17 @@ impl Host for OrderHost {
                 shard,
             })
             .collect()
+    }
+
+    fn awaited_by(&self, state: &Order, topology: &Topology) -> Vec<ShardRef> {
+        let lines = state.lines.iter();
+        let open = lines.filter(|line| line.outcome == LineOutcome::Pending);
+        let mut shards: Vec<ShardRef> = open
+            .map(|line| topology.owner_of_product(line.product_id))
+            .collect();
+        shards.sort_unstable();
+        shards.dedup();
+        shards
     }
 
     fn unsettled(

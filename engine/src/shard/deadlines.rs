@@ -1,8 +1,10 @@
-//! Deadlines: what has waited too long is given up, unless the link it waits on is unconfirmed.
+//! Deadlines: what has waited too long is given up, unless a link that it waits on is unconfirmed.
 //!
 //! What is overdue is given up only after every shard that might still answer it has been seen to have applied
 //! everything that was sent to it, and this shard to have applied everything that was sent back. So an outage of the
-//! feed does not expire orders that were accepted.
+//! feed does not expire orders that were accepted, and a shard that does not answer holds up only those that wait on it.
+
+use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     Shard,
@@ -12,36 +14,102 @@ use super::{
     turns::{Origin, Turn},
 };
 
-/// Overdue aggregates, and what has to be confirmed before they are given up.
-pub(super) struct Expiry<S> {
-    aggregates: Vec<u64>,
-    stage: Stage<S>,
+/// How long an aggregate that was told that its wait is over, and went on waiting, is left alone.
+const TELL_AGAIN_AFTER: Duration = Duration::from_secs(10);
+
+/// The wait of an aggregate.
+pub(super) struct Wait<R: Rules> {
+    /// When it ends.
+    pub(super) end: R::Time,
+    /// The shards that it depends on; `None` while that is not known: then it may be any.
+    on: Option<Vec<R::Shard>>,
+    /// Since when it is known to be overdue.
+    overdue_since: Option<Duration>,
+    /// When it was told so.
+    told_at: Option<Duration>,
 }
 
-enum Stage<S> {
-    /// Nothing is known yet.
-    Begun,
-    /// Each of these shards must have applied this shard's journal up to there.
-    Sent(Vec<(S, u64)>),
-    /// This shard must have applied each of these shards' journals up to there.
-    Answered(Vec<(S, u64)>),
+impl<R: Rules> Wait<R> {
+    /// One of which only the end is known.
+    pub(super) const fn until(end: R::Time) -> Self {
+        Self {
+            end,
+            on: None,
+            overdue_since: None,
+            told_at: None,
+        }
+    }
+
+    /// One that depends on these shards.
+    pub(super) fn on(end: R::Time, shards: Vec<R::Shard>) -> Self {
+        Self {
+            on: Some(shards),
+            ..Self::until(end)
+        }
+    }
+
+    /// Takes up what it depends on, if that was not known.
+    pub(super) fn learn(&mut self, on: impl FnOnce() -> Vec<R::Shard>) {
+        self.on.get_or_insert_with(on);
+    }
+}
+
+/// Up to when the links to and from other shards are confirmed.
+pub(super) struct Confirmations<S> {
+    /// When the heads were asked for that will be read next.
+    asked_at: Duration,
+    /// What is being confirmed of each shard.
+    under_way: BTreeMap<S, Probe>,
+    /// Everything sent to a shard before this time was applied there, and everything sent back for it here.
+    until: BTreeMap<S, Duration>,
+}
+
+/// A confirmation under way.
+#[derive(Clone, Copy)]
+struct Probe {
+    begun_at: Duration,
+    /// The other shard must have applied this shard's journal up to there.
+    sent: u64,
+    /// It has, and this shard must have applied the other's journal up to there.
+    answered: Option<u64>,
+}
+
+impl<S> Default for Confirmations<S> {
+    fn default() -> Self {
+        Self {
+            asked_at: Duration::ZERO,
+            under_way: BTreeMap::new(),
+            until: BTreeMap::new(),
+        }
+    }
 }
 
 impl<R: Rules> Shard<R> {
-    /// Moves the expiry of overdue aggregates on by one stage.
+    /// Has the heads read on which overdue aggregates wait.
     pub(super) fn look_at_deadlines(&mut self, fx: &mut dyn Effects<R>) {
-        if self.expiry.is_none() {
-            let now = fx.now();
-            let overdue = self.waiting.iter().filter(|(_, end)| **end <= now);
-            let aggregates: Vec<u64> = overdue.map(|(id, _)| *id).collect();
-            if aggregates.is_empty() {
-                return;
+        let (now, uptime) = (fx.now(), fx.uptime());
+        let mut unknown = Vec::new();
+        let mut are_any = false;
+        for (id, wait) in &mut self.waiting {
+            if wait.end > now {
+                wait.overdue_since = None;
+                continue;
             }
-            self.expiry = Some(Expiry {
-                aggregates,
-                stage: Stage::Begun,
-            });
+            wait.overdue_since.get_or_insert(uptime);
+            are_any = true;
+            if wait.on.is_none() {
+                unknown.push(*id);
+            }
         }
+        if !are_any {
+            self.confirmations = Confirmations::default();
+            return;
+        }
+        // On which shards they wait is known when they are in memory.
+        for id in unknown {
+            self.want(id, fx);
+        }
+        self.confirmations.asked_at = uptime;
         let mut shards = self.rules.awaited();
         shards.push(self.shard);
         fx.ask(self.life, Question::Heads(shards, HeadsFor::Deadlines));
@@ -60,43 +128,51 @@ impl<R: Rules> Shard<R> {
         let Some((_, mine)) = heads.iter().find(|(shard, _)| *shard == me) else {
             return;
         };
-        let Some(mut expiry) = self.expiry.take() else {
-            return;
-        };
-        let others = || heads.iter().filter(|(shard, _)| *shard != me);
-        if matches!(expiry.stage, Stage::Begun) {
-            let sent = mine.sent.iter();
-            expiry.stage = Stage::Sent(sent.map(|(shard, position)| (*shard, *position)).collect());
-        }
-        if let Stage::Sent(sent) = &expiry.stage {
-            let is_applied = sent.iter().all(|(target, position)| {
-                others()
-                    .filter(|(shard, _)| shard == target)
-                    .all(|(_, head)| head.watermark(me) >= *position)
+        let Confirmations {
+            asked_at,
+            under_way,
+            until,
+        } = &mut self.confirmations;
+        for (shard, head) in heads.iter().filter(|(shard, _)| *shard != me) {
+            let probe = under_way.entry(*shard).or_insert_with(|| Probe {
+                begun_at: *asked_at,
+                sent: mine.sent.get(shard).copied().unwrap_or(0),
+                answered: None,
             });
-            if is_applied {
-                expiry.stage = Stage::Answered(
-                    others()
-                        .map(|(shard, head)| (*shard, head.sent.get(&me).copied().unwrap_or(0)))
-                        .collect(),
-                );
+            if probe.answered.is_none() && head.watermark(me) >= probe.sent {
+                probe.answered = Some(head.sent.get(&me).copied().unwrap_or(0));
+            }
+            if (probe.answered).is_some_and(|position| mine.watermark(*shard) >= position) {
+                until.insert(*shard, probe.begun_at);
+                under_way.remove(shard);
             }
         }
-        if let Stage::Answered(answered) = &expiry.stage
-            && answered
-                .iter()
-                .all(|(source, position)| mine.watermark(*source) >= *position)
-        {
-            self.expire(expiry.aggregates, fx);
-            return;
-        }
-        self.expiry = Some(expiry);
+        // One that was never claimed has neither taken nor sent anything.
+        let is_confirmed = |shard: &R::Shard, since: Duration| match until.get(shard) {
+            Some(until) => *until >= since,
+            None => !heads.iter().any(|(known, _)| known == shard),
+        };
+        let all = self.rules.awaited();
+        let uptime = fx.uptime();
+        let expired = self.waiting.iter_mut().filter_map(|(id, wait)| {
+            let since = wait.overdue_since?;
+            let was_told = (wait.told_at)
+                .is_some_and(|told_at| uptime.saturating_sub(told_at) < TELL_AGAIN_AFTER);
+            let on = wait.on.as_ref().unwrap_or(&all);
+            let is_over = !was_told && on.iter().all(|shard| is_confirmed(shard, since));
+            is_over.then(|| {
+                wait.told_at = Some(uptime);
+                *id
+            })
+        });
+        let expired: Vec<u64> = expired.collect();
+        self.expire(expired, fx);
     }
 
     fn expire(&mut self, aggregates: Vec<u64>, fx: &mut dyn Effects<R>) {
         let now = fx.now();
         for id in aggregates {
-            let is_overdue = self.waiting.get(&id).is_some_and(|end| *end <= now);
+            let is_overdue = self.waiting.get(&id).is_some_and(|wait| wait.end <= now);
             if let Some(command) = self.rules.on_deadline().filter(|_| is_overdue) {
                 fx.note(Notice::DeadlinePassed { id });
                 let part = Part {
