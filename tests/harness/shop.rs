@@ -235,6 +235,22 @@ impl Shop {
         }
     }
 
+    /// Starts those of its processes again that have ended by themselves, as whoever runs it would. Returns how they had
+    /// ended.
+    #[cfg(feature = "fault-injection")]
+    pub(crate) async fn revive(&mut self) -> Vec<std::process::ExitStatus> {
+        match &mut self.deployed {
+            Deployed::Embedded(embedded) => {
+                let ended = embedded.process.exit_status();
+                if ended.is_some() {
+                    embedded.start().await;
+                }
+                ended.into_iter().collect()
+            }
+            Deployed::Cluster(cluster) => cluster.revive_nodes().await,
+        }
+    }
+
     /// Opens the shop again on its store, after it was killed or has ended.
     pub(crate) async fn restart(&mut self) {
         match &mut self.deployed {

@@ -3,6 +3,9 @@
 //! Nothing can be injected unless the configuration allows it, and what is in force costs nothing while nothing is: one
 //! load of a flag.
 
+#[cfg(feature = "fault-injection")]
+mod failpoints;
+
 use std::{
     fmt::Debug,
     sync::{
@@ -15,6 +18,20 @@ use std::{
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use crate::system::{Decisions, Fault};
+
+/// Makes the program fail here if a fault says so; without the feature `fault-injection` there is nothing here.
+///
+/// The point can be about a kind of actor, which a fault may name.
+macro_rules! failpoint {
+    ($faults:expr, $point:ident) => {
+        failpoint!($faults, $point, "")
+    };
+    ($faults:expr, $point:ident, $actor:expr) => {
+        #[cfg(feature = "fault-injection")]
+        $faults.strike_at($crate::system::Point::$point, $actor);
+    };
+}
+pub(crate) use failpoint;
 
 /// The faults that are in force in this process.
 #[derive(Clone, Default)]
@@ -228,6 +245,8 @@ impl State {
                 decisions.times != Some(0)
             }
             Fault::SlowCommits { times, .. } => *times > 0,
+            #[cfg(feature = "fault-injection")]
+            Fault::Failpoint { times, .. } => *times > 0,
             _ => true,
         });
     }

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use actix::Message;
 use domain::{Addressee, Aggregate, Event, ShardRef, Timestamp};
-use engine::shard::calls;
 pub use engine::shard::calls::{
     Completion, ExecuteError, Executed, Inspection, KeyClaim, ParkedAction,
 };
+use engine::shard::{Health, calls};
 use storage::{KeyRecord, ParkedRow, TraceContext};
 use tokio::sync::{mpsc, oneshot};
 
@@ -172,6 +172,20 @@ impl DealWithParked {
 #[derive(Message)]
 #[rtype(result = "Inspection")]
 pub struct Inspect;
+
+/// Asks a shard all that operators want to know of it.
+#[derive(Message)]
+#[rtype(result = "Report")]
+pub struct AskReport;
+
+/// How a shard is.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// What it has to do.
+    pub inspection: Inspection,
+    /// How it fares.
+    pub health: Health<ShardRef>,
+}
 
 /// Asks a shard to take on no more commands.
 #[derive(Message, Clone, Copy)]

@@ -20,7 +20,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     Env,
+    faults::failpoint,
     messages::{Companion, Payload, Row, ToWriter, WriterSignal},
+    stats::RestartCause,
 };
 use crate::{
     Unavailable,
@@ -284,8 +286,19 @@ impl JournalWriter {
         if let Some(longer) = self.env.faults.on_commit() {
             tokio::time::sleep(longer).await;
         }
+        #[cfg(feature = "fault-injection")]
+        let has_watermark = (to_store.commits.iter()).any(|commit| !commit.watermarks.is_empty());
+        #[cfg(feature = "fault-injection")]
+        if has_watermark {
+            failpoint!(self.env.faults, BeforeWatermark);
+        }
         match write(&*self.env.journal.clone(), &to_store, &unwritten).await {
             Ok(()) => {
+                #[cfg(feature = "fault-injection")]
+                if has_watermark {
+                    failpoint!(self.env.faults, AfterWatermark);
+                }
+                failpoint!(self.env.faults, AfterCommitBeforeReply);
                 self.engine.committed();
                 self.env.stats.committed(
                     to_store
@@ -344,6 +357,9 @@ impl JournalWriter {
         self.env.stats.generation.fetch_add(1, Ordering::Relaxed);
         for shard in self.epochs.keys().copied().collect::<Vec<_>>() {
             self.feed.closed(shard);
+            self.env
+                .stats
+                .shard_restarted(shard, RestartCause::CommitFailed);
             self.signal(shard, WriterSignal::Closed);
         }
         self.claim_again().await;
