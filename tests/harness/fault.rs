@@ -77,6 +77,11 @@ impl Fault {
         Self(json!({"kind": "disk_full"}))
     }
 
+    /// So many commits take so much longer.
+    pub(crate) fn slow_commits(time: Duration, times: u32) -> Self {
+        Self(json!({"kind": "slow_commits", "for_ms": time.as_millis(), "times": times}))
+    }
+
     /// The feed publishes everything twice.
     pub(crate) fn doubled_feed() -> Self {
         Self(json!({"kind": "feed", "drop": 0.0, "double": 1.0, "reorder": 0.0}))

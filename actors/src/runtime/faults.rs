@@ -56,7 +56,8 @@ struct State {
 
 /// What is to happen to a decision.
 enum Strike {
-    Panic,
+    /// With the part of the command's text that the fault was looking for.
+    Panic(Option<String>),
     Freeze(Duration),
 }
 
@@ -125,7 +126,8 @@ impl Faults {
         // The lock is not held while the fault strikes.
         let strike = self.lock().strike(kind, id, &format!("{command:?}"));
         match strike {
-            Some(Strike::Panic) => panic!("injected fault in {kind} {id}"),
+            Some(Strike::Panic(Some(part))) => panic!("injected fault in {kind} {id}: {part}"),
+            Some(Strike::Panic(None)) => panic!("injected fault in {kind} {id}"),
             Some(Strike::Freeze(time)) => {
                 tracing::warn!(
                     actor.kind = kind,
@@ -214,12 +216,15 @@ impl State {
             of == kind && *which == id && text == command
         };
         if self.poisoned.iter().any(poisoned) {
-            return Some(Strike::Panic);
+            return Some(Strike::Panic(None));
         }
         let (strike, is_poison) = self.in_force.iter_mut().find_map(|fault| {
             let (decisions, strike, is_poison) = match fault {
-                Fault::Panic { decisions } => (decisions, Strike::Panic, false),
-                Fault::Poison { decisions } => (decisions, Strike::Panic, true),
+                Fault::Panic { decisions } => {
+                    let part = decisions.matching.clone();
+                    (decisions, Strike::Panic(part), false)
+                }
+                Fault::Poison { decisions } => (decisions, Strike::Panic(None), true),
                 Fault::Freeze { decisions, for_ms } => {
                     let time = Duration::from_millis((*for_ms).into());
                     (decisions, Strike::Freeze(time), false)

@@ -13,6 +13,7 @@ use domain::ShardRef;
 use engine::Restarts;
 
 use super::policy;
+use crate::metrics::Meters;
 
 /// One shard as it is now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -72,6 +73,8 @@ pub struct Stats {
     threads: Mutex<Restarts>,
     frozen: Mutex<BTreeMap<&'static str, u64>>,
     feed: Mutex<BTreeMap<String, u64>>,
+    /// What is measured.
+    pub meters: Meters,
     /// Generations of the writers that have ended.
     pub generation: AtomicU64,
     /// Transactions committed.

@@ -13,5 +13,5 @@ pub use service::{ParkedError, System};
 pub(crate) use status::status_of;
 pub use status::{
     ActorKindStatus, BudgetStatus, HeldLinkStatus, Node, NodeStatus, ParkedStatus, Phase,
-    Readiness, ShardStatus, SystemStatus, ThreadStatus, WriterStatus,
+    Readiness, ShardStatus, StuckStatus, SystemStatus, ThreadStatus, WriterStatus,
 };

@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeMap, sync::atomic::Ordering, time::Duration};
 
-use domain::Domain;
-use engine::Policy;
+use domain::{Domain, ShardRef};
+use engine::{Policy, shard::Stuck};
 use futures::future::join_all;
 
 use super::{
-    ActorKindStatus, BudgetStatus, HeldLinkStatus, NodeStatus, ShardStatus, System, ThreadStatus,
-    WriterStatus,
+    ActorKindStatus, BudgetStatus, HeldLinkStatus, NodeStatus, ShardStatus, StuckStatus, System,
+    ThreadStatus, WriterStatus,
 };
 use crate::runtime::{
     Host,
@@ -116,6 +116,7 @@ impl System {
                 held,
                 parked: health.parked,
                 overdue: health.overdue,
+                stuck: health.stuck.into_iter().map(stuck).collect(),
             });
         }
         let kind = self.kind(&H::POLICY, running, used_max, (depth, peak));
@@ -159,5 +160,13 @@ async fn report<H: Host>(handle: &ShardHandle<H>) -> Report {
     match tokio::time::timeout(REPORT_WAIT, handle.address().send(AskReport)).await {
         Ok(Ok(report)) => report,
         _ => Report::default(),
+    }
+}
+
+fn stuck(stuck: Stuck<ShardRef>) -> StuckStatus {
+    StuckStatus {
+        id: stuck.id,
+        unconfirmed: stuck.unconfirmed,
+        was_told: stuck.was_told,
     }
 }

@@ -17,6 +17,7 @@ use crate::{
     auth::UserHost,
     cluster::{Cluster, Peers, directory::Reading, peers::Failure},
     error::storage,
+    metrics::{self, Exposition, Registry},
     notifications::NotificationHost,
     orders::OrderHost,
     products::ProductHost,
@@ -171,6 +172,21 @@ impl System {
                 })
                 .collect(),
         })
+    }
+
+    /// What this process is and has measured, in the words of Prometheus; `more` adds what others have measured.
+    pub async fn metrics(&self, more: impl FnOnce(&mut Registry)) -> String {
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(Exposition {
+            status: self.node_status().await,
+            stats: self.env.stats.clone(),
+        }));
+        more(&mut registry);
+        let mut text = String::new();
+        if metrics::encode(&mut text, &registry).is_err() {
+            tracing::error!("metrics cannot be written down");
+        }
+        text
     }
 
     /// Handles a parked command once more.

@@ -85,6 +85,20 @@ pub struct ShardStatus {
     /// Aggregates whose wait has ended, and that still wait.
     #[serde(default)]
     pub overdue: usize,
+    /// Some of those, and why they still wait.
+    #[serde(default)]
+    pub stuck: Vec<StuckStatus>,
+}
+
+/// An aggregate whose wait has ended, and that still waits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StuckStatus {
+    /// Which.
+    pub id: u64,
+    /// The shards from which an answer may still be on its way: it is not given up before they are confirmed.
+    pub unconfirmed: Vec<ShardRef>,
+    /// Whether it was told that its wait is over, and could not act on that.
+    pub was_told: bool,
 }
 
 /// A link that is held by a record which cannot be taken up.
@@ -117,6 +131,7 @@ impl ShardStatus {
             refused: 0,
             parked: 0,
             overdue: 0,
+            stuck: Vec::new(),
         }
     }
 }

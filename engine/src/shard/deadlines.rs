@@ -10,6 +10,7 @@ use super::{
     Shard,
     calls::{Heads, HeadsFor, Question, ReadError},
     effects::{Effects, Notice},
+    health::Stuck,
     rules::{Part, Rules},
     turns::{Origin, Turn},
 };
@@ -167,6 +168,25 @@ impl<R: Rules> Shard<R> {
         });
         let expired: Vec<u64> = expired.collect();
         self.expire(expired, fx);
+    }
+
+    /// What is overdue, and why it still waits.
+    pub(super) fn overdue(&self, now: R::Time) -> impl Iterator<Item = Stuck<R::Shard>> {
+        let waiting = self.waiting.iter();
+        let overdue = waiting.filter(move |(_, wait)| wait.end <= now);
+        overdue.map(|(id, wait)| {
+            let since = wait.overdue_since;
+            let is_confirmed = |shard: &R::Shard| {
+                let until = self.confirmations.until.get(shard);
+                since.is_some_and(|since| until.is_some_and(|until| *until >= since))
+            };
+            let on = wait.on.iter().flatten().copied();
+            Stuck {
+                id: *id,
+                unconfirmed: on.filter(|shard| !is_confirmed(shard)).collect(),
+                was_told: wait.told_at.is_some(),
+            }
+        })
     }
 
     fn expire(&mut self, aggregates: Vec<u64>, fx: &mut dyn Effects<R>) {

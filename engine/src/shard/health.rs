@@ -23,6 +23,22 @@ pub struct Health<S> {
     pub parked: usize,
     /// Aggregates whose wait has ended, and that still wait.
     pub overdue: usize,
+    /// Some of those, and why they still wait.
+    pub stuck: Vec<Stuck<S>>,
+}
+
+/// Aggregates that [`Health::stuck`] lists at most.
+pub const STUCK_LISTED_MAX: usize = 20;
+
+/// An aggregate whose wait has ended, and that still waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stuck<S> {
+    /// Which.
+    pub id: u64,
+    /// The shards from which an answer may still be on its way: it is not given up before they are confirmed.
+    pub unconfirmed: Vec<S>,
+    /// Whether it was told that its wait is over: then it could not act on that.
+    pub was_told: bool,
 }
 
 impl<S> Default for Health<S> {
@@ -36,6 +52,7 @@ impl<S> Default for Health<S> {
             held: Vec::new(),
             parked: 0,
             overdue: 0,
+            stuck: Vec::new(),
         }
     }
 }
@@ -72,7 +89,8 @@ impl<R: Rules> Shard<R> {
             refused: self.refused,
             held: held.collect(),
             parked: self.parked.len(),
-            overdue: self.waiting.values().filter(|wait| wait.end <= now).count(),
+            overdue: self.overdue(now).count(),
+            stuck: self.overdue(now).take(STUCK_LISTED_MAX).collect(),
         }
     }
 }

@@ -36,7 +36,7 @@ use calls::{
 };
 use deadlines::{Confirmations, Wait};
 pub use effects::{Effects, Notice, Wake};
-pub use health::{Health, HeldLink};
+pub use health::{Health, HeldLink, STUCK_LISTED_MAX, Stuck};
 use keys::KeyClaims;
 use links::Link;
 use registry::{LoadQueue, Slot};

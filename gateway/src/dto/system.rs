@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use actors::system::{
     self, ActorKindStatus, BudgetStatus, Fault, HeldLinkStatus, ParkedStatus, ShardStatus,
-    SystemStatus, WriterStatus,
+    StuckStatus, SystemStatus, WriterStatus,
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use domain::OrderId;
@@ -148,6 +148,30 @@ struct Shard {
     parked: usize,
     /// Aggregates whose deadline has passed, and that still wait.
     overdue: usize,
+    /// The first 20 of those, and why they still wait.
+    stuck: Vec<Stuck>,
+}
+
+/// An aggregate, such as an order, whose deadline has passed, and that still waits.
+#[derive(Serialize, ToSchema)]
+#[schema(as = StuckAggregate)]
+struct Stuck {
+    /// Its id.
+    id: u64,
+    /// The shards from which an answer may still be on its way: it is not given up before that is known.
+    unconfirmed: Vec<Place>,
+    /// Whether it was told to give up, and could not. It will be told again.
+    was_told: bool,
+}
+
+/// A shard.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ShardPlace)]
+struct Place {
+    /// The domain.
+    domain: &'static str,
+    /// Which of the domain's shards.
+    shard: u16,
 }
 
 /// An incoming link that is held by a record which cannot be taken up.
@@ -313,6 +337,7 @@ impl From<ShardStatus> for Shard {
             refused: status.refused,
             parked: status.parked,
             overdue: status.overdue,
+            stuck: status.stuck.into_iter().map(Stuck::from).collect(),
         }
     }
 }
@@ -326,6 +351,20 @@ impl From<HeldLinkStatus> for HeldLink {
                 position: link.position,
             },
             reason: link.error,
+        }
+    }
+}
+
+impl From<StuckStatus> for Stuck {
+    fn from(stuck: StuckStatus) -> Self {
+        let unconfirmed = stuck.unconfirmed.into_iter().map(|shard| Place {
+            domain: shard.domain.name(),
+            shard: shard.shard,
+        });
+        Self {
+            id: stuck.id,
+            unconfirmed: unconfirmed.collect(),
+            was_told: stuck.was_told,
         }
     }
 }

@@ -198,7 +198,8 @@ impl<H: Host> Handler<Execute<H::Aggregate>> for ShardActor<H> {
     type Result = ();
 
     fn handle(&mut self, execute: Execute<H::Aggregate>, ctx: &mut Self::Context) {
-        self.drive(ctx, |machine, fx| machine.execute(execute.into(), fx));
+        let call = execute.into_call(&self.env.stats);
+        self.drive(ctx, |machine, fx| machine.execute(call, fx));
     }
 }
 
