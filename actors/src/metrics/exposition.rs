@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use domain::Domain;
 use prometheus_client::{
     collector::Collector,
-    encoding::{DescriptorEncoder, EncodeMetric},
+    encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder},
     metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
 };
 
@@ -42,14 +42,21 @@ pub fn write_family<'a>(
 ) -> fmt::Result {
     let mut metric = encoder.encode_descriptor(name, help, None, kind)?;
     for (labels, value) in values {
-        let labels = labels.as_slice();
-        let one = metric.encode_family(&labels)?;
-        match kind {
-            MetricType::Counter => ConstCounter::new(value).encode(one)?,
-            _ => ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX)).encode(one)?,
+        if labels.is_empty() {
+            // Without labels there is one value.
+            return write_value(metric, kind, value);
         }
+        let labels = labels.as_slice();
+        write_value(metric.encode_family(&labels)?, kind, value)?;
     }
     Ok(())
+}
+
+fn write_value(metric: MetricEncoder<'_>, kind: MetricType, value: u64) -> fmt::Result {
+    match kind {
+        MetricType::Counter => ConstCounter::new(value).encode(metric),
+        _ => ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX)).encode(metric),
+    }
 }
 
 impl Collector for Exposition {
@@ -284,4 +291,60 @@ fn by_kind<'a>(
 
 fn wide(count: usize) -> u64 {
     count as u64
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use domain::Timestamp;
+    use prometheus_client::{encoding::text, registry::Registry};
+
+    use super::*;
+    use crate::{
+        runtime::stats::RestartCause,
+        system::{ThreadStatus, WriterStatus},
+    };
+
+    fn status() -> NodeStatus {
+        NodeStatus {
+            version: String::new(),
+            started_at: Timestamp::from_millis(1),
+            is_stopping: false,
+            shards: Vec::new(),
+            actors: Vec::new(),
+            writer: WriterStatus::default(),
+            feed: [("publisher.backlog.public".to_owned(), 7)].into(),
+            threads: ThreadStatus {
+                replaced: 3,
+                ..ThreadStatus::default()
+            },
+            faults_allowed: false,
+            faults: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_is_told_and_counted_is_written_down() {
+        let stats = Arc::new(Stats::default());
+        stats.escalated("order");
+        stats.restarted("order", RestartCause::Panicked);
+        stats.meters.writer("orders").commit_failed();
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(Exposition {
+            status: status(),
+            stats,
+        }));
+        let mut written = String::new();
+        text::encode(&mut written, &registry).unwrap();
+        for line in [
+            "stampede_frozen_threads_total 3",
+            "stampede_actor_escalations_total{kind=\"order\"} 1",
+            "stampede_publisher_backlog_records{family=\"public\"} 7",
+            "stampede_commits_failed_total{writer=\"orders\"} 1",
+            "stampede_order_accept_seconds_bucket{le=\"+Inf\"} 0",
+        ] {
+            assert!(written.lines().any(|it| it == line), "{line} in {written}");
+        }
+    }
 }
