@@ -271,6 +271,11 @@ impl Scene {
                 outcome: Outcome::Failed("it cannot".to_owned()),
             };
             self.shard.part_done(done, &mut self.world);
+            let committed = WriterSignal::Committed {
+                generation: 1,
+                ticket: decide.ticket,
+            };
+            self.shard.signal(committed, &mut self.world);
         }
     }
 
@@ -290,7 +295,7 @@ fn one_whose_shard_is_confirmed_is_given_up_and_one_whose_shard_is_not_waits() {
     scene.run_until(secs(59));
     assert_eq!(scene.told(), Vec::<u64>::new());
     assert_eq!(scene.health().overdue, 0);
-    scene.run_until(secs(70));
+    scene.run_until(secs(65));
     assert_eq!(
         scene.told(),
         [11],
@@ -301,7 +306,7 @@ fn one_whose_shard_is_confirmed_is_given_up_and_one_whose_shard_is_not_waits() {
     assert_eq!((&of_12.unconfirmed[..], of_12.was_told), (&[2][..], false));
 
     scene.applied = [5, 5];
-    scene.run_until(secs(73));
+    scene.run_until(secs(68));
     assert_eq!(scene.told(), [11, 12]);
 }
 
