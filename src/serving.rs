@@ -42,10 +42,11 @@ pub(crate) fn on_fatal() -> Arc<dyn Fn(String) + Send + Sync> {
     })
 }
 
-/// How HTTP is served by so many threads.
-pub(crate) fn http_config(workers: usize) -> gateway::Config {
+/// How HTTP is served by so many threads, and whether anyone may read metrics.
+pub(crate) fn http_config(workers: usize, metrics_public: bool) -> gateway::Config {
     gateway::Config {
         workers,
+        metrics_public,
         stop_limit: HTTP_STOP_LIMIT,
         ..gateway::Config::default()
     }

@@ -54,6 +54,15 @@ pub(crate) struct Args {
     /// Let administrators inject faults by POST /v1/system/faults, to see what becomes of them. Not for a real shop.
     #[arg(long, env = "STAMPEDE_FAULTS_ALLOWED")]
     faults_allowed: bool,
+    /// Whether anyone may read /metrics; if not, it wants an administrator's access token.
+    #[arg(
+        long,
+        value_name = "BOOL",
+        default_value_t = true,
+        action = clap::ArgAction::Set,
+        env = "STAMPEDE_METRICS_PUBLIC"
+    )]
+    metrics_public: bool,
 }
 
 /// Runs until it is told to stop.
@@ -119,7 +128,11 @@ async fn serve(
     let grpc = grpc
         .map(|listener| Grpc::begin(listener, shop))
         .transpose()?;
-    let server = gateway::serve(http, shop.clone(), serving::http_config(cores()))?;
+    let server = gateway::serve(
+        http,
+        shop.clone(),
+        serving::http_config(cores(), args.metrics_public),
+    )?;
     let http = Http::begin(server);
     let grpc_address = grpc.as_ref().map(Grpc::address);
     let ended = serve_until_told(shop, args, address, grpc_address, signals).await;

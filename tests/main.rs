@@ -24,4 +24,5 @@ mod grpc;
 mod harness;
 mod idempotency;
 mod legacy;
+mod visible;
 mod walkthrough;

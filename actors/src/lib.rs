@@ -15,6 +15,7 @@ pub mod error;
 pub mod grpc;
 mod housekeeping;
 pub mod logs;
+pub mod metrics;
 pub mod notifications;
 pub mod orders;
 pub mod products;

@@ -34,7 +34,7 @@ pub struct ParkedCommand {
 /// What happens to parked commands.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ParkingEvent {
-    /// Set aside, and the watermark passed.
+    /// Set aside, and the watermark passed; or retried, and failed again in the way that it says now.
     CommandParked(ParkedCommand),
     /// Handled at last; its effect is in the same transaction.
     ParkedCommandRetried {

@@ -8,7 +8,12 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Event, OrderId, ProductId, UserId, orders::OrderEvent, products::ProductEvent, saga};
+use crate::{
+    Event, OrderId, ProductId, UserId,
+    orders::{LineOutcome, Order, OrderEvent},
+    products::ProductEvent,
+    saga,
+};
 
 /// A part of the business with journals (and, for the logs, a store) of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -203,6 +208,17 @@ pub fn inbox_targets(event: &Event, topology: &Topology) -> Vec<ShardRef> {
         ) => topology.owner_of_order(*order_id).into_iter().collect(),
         _ => Vec::new(),
     }
+}
+
+/// The shards whose answers an order still waits for, each once.
+#[must_use]
+pub fn awaited_by(order: &Order, topology: &Topology) -> Vec<ShardRef> {
+    let open = order.lines.iter();
+    let open = open.filter(|line| line.outcome == LineOutcome::Pending);
+    let shards: BTreeSet<ShardRef> = open
+        .map(|line| topology.owner_of_product(line.product_id))
+        .collect();
+    shards.into_iter().collect()
 }
 
 /// The notification shard that reads the public records of an order shard; other domains have none.

@@ -1,54 +1,41 @@
-//! Whether what a shard has sent to others was applied, and what they have sent back.
+//! Whether what a shard has sent to another was applied there, and what that has sent back was applied here.
 //!
-//! A deadline that waits on other shards is acted on only then: as long as something is on its way, waiting longer may
+//! A deadline that waits on another shard is acted on only then: as long as something is on its way, waiting longer may
 //! still be right.
 
 use crate::{Address, Head};
 
-/// How far the confirmation of a shard's links has come.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Confirmation<S> {
-    /// Nothing is known yet.
-    Begun,
-    /// Each of these shards must have applied this shard's journal up to there.
-    Sent(Vec<(S, u64)>),
-    /// This shard must have applied each of these shards' journals up to there.
-    Answered(Vec<(S, u64)>),
+/// How far the confirmation of the two links between a shard and another has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Confirmation {
+    /// The other shard must have applied this shard's journal up to there.
+    sent: u64,
+    /// It has, and this shard must have applied the other's journal up to there.
+    answered: Option<u64>,
 }
 
-impl<S: Address> Confirmation<S> {
-    /// Looks at committed heads: that of the shard itself, `me`, and those of the shards it waits on. Returns whether
-    /// everything that had been sent when it first looked was applied, and everything that was sent back by then.
-    pub fn look(&mut self, me: S, heads: &[(S, Head<S>)]) -> bool {
-        let Some((_, mine)) = heads.iter().find(|(shard, _)| *shard == me) else {
-            return false;
-        };
-        let others = || heads.iter().filter(|(shard, _)| *shard != me);
-        if matches!(self, Self::Begun) {
-            let sent = mine.sent.iter();
-            *self = Self::Sent(sent.map(|(shard, position)| (*shard, *position)).collect());
+impl Confirmation {
+    /// Begins one: `mine` is the shard's own committed head, so that whatever is in doubt must be committed.
+    #[must_use]
+    pub fn begin<S: Address>(mine: &Head<S>, other: S) -> Self {
+        Self {
+            sent: mine.sent.get(&other).copied().unwrap_or(0),
+            answered: None,
         }
-        if let Self::Sent(sent) = self {
-            let is_applied = sent.iter().all(|(target, position)| {
-                others()
-                    .filter(|(shard, _)| shard == target)
-                    .all(|(_, head)| head.watermark(me) >= *position)
-            });
-            if is_applied {
-                let answered = others();
-                *self = Self::Answered(
-                    answered
-                        .map(|(shard, head)| (*shard, head.sent.get(&me).copied().unwrap_or(0)))
-                        .collect(),
-                );
-            }
+    }
+
+    /// Looks at the committed heads of both shards, that of the shard itself, `me`, first. Returns whether everything that
+    /// had been sent when it began was applied, and everything that had been sent back by then.
+    pub fn look<S: Address>(
+        &mut self,
+        (me, mine): (S, &Head<S>),
+        (other, theirs): (S, &Head<S>),
+    ) -> bool {
+        if self.answered.is_none() && theirs.watermark(me) >= self.sent {
+            self.answered = Some(theirs.sent.get(&me).copied().unwrap_or(0));
         }
-        match self {
-            Self::Answered(answered) => answered
-                .iter()
-                .all(|(source, position)| mine.watermark(*source) >= *position),
-            Self::Begun | Self::Sent(_) => false,
-        }
+        self.answered
+            .is_some_and(|position| mine.watermark(other) >= position)
     }
 }
 
@@ -65,10 +52,9 @@ mod tests {
 
     #[test]
     fn both_ways_have_to_be_applied() {
-        let mut confirmation = Confirmation::Begun;
-        let mut look = |mine: Head<char>, theirs: Head<char>| {
-            confirmation.look('m', &[('m', mine), ('t', theirs)])
-        };
+        let mut confirmation = Confirmation::begin(&head(&[('t', 3)], &[]), 't');
+        let mut look =
+            |mine: Head<char>, theirs: Head<char>| confirmation.look(('m', &mine), ('t', &theirs));
         assert!(!look(head(&[('t', 3)], &[]), head(&[], &[('m', 2)])));
         // What is sent later need not be applied, and what is answered later either.
         assert!(!look(
@@ -80,12 +66,5 @@ mod tests {
             head(&[('m', 8)], &[])
         ));
         assert!(look(head(&[('t', 5)], &[('t', 7)]), head(&[('m', 9)], &[])));
-    }
-
-    #[test]
-    fn without_its_own_head_nothing_is_known() {
-        let mut confirmation = Confirmation::Begun;
-        assert!(!confirmation.look('m', &[('t', head(&[], &[]))]));
-        assert_eq!(confirmation, Confirmation::Begun);
     }
 }

@@ -9,7 +9,7 @@
 //! - [`Cursor`]: the sending end of a topic; passes a record only where every message before it was acknowledged.
 //! - [`Pipeline`]: turns are handed to many aggregates at once and retire in the order in which they were begun.
 //! - [`Writer`]: gathers what retired while a transaction is under way, and ends its generation when one fails.
-//! - [`Confirmation`]: whether what was sent to other shards was applied, and what they have sent back.
+//! - [`Confirmation`]: whether what was sent to another shard was applied there, and what it has sent back here.
 //! - [`Shard`]: puts them together: turns of commands and records, aggregates found and rebuilt, keys, deadlines, parking.
 //! - [`supervision`]: how often something may fail before it is somebody else's problem.
 

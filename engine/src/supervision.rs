@@ -40,7 +40,7 @@ pub enum Verdict {
 }
 
 /// The recent restarts of one actor.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Restarts {
     /// Times of recent failures, as durations since any fixed moment.
     recent: VecDeque<Duration>,
@@ -67,6 +67,15 @@ impl Restarts {
         }
         let doublings = u32::try_from(failures - 2).unwrap_or(u32::MAX).min(16);
         Verdict::Restart((policy.backoff_min * 2_u32.pow(doublings)).min(policy.backoff_max))
+    }
+}
+
+impl Restarts {
+    /// How many of the restarts that are allowed within the window are used at `now`.
+    #[must_use]
+    pub fn used(&self, policy: &Policy, now: Duration) -> usize {
+        let within = |at: &&Duration| now.saturating_sub(**at) <= policy.window;
+        self.recent.iter().filter(within).count()
     }
 }
 
@@ -121,6 +130,17 @@ mod tests {
                 Verdict::Restart(_)
             ));
         }
+    }
+
+    #[test]
+    fn what_is_used_of_a_budget_comes_back_with_its_window() {
+        let mut restarts = Restarts::default();
+        let at = |secs| Duration::from_secs(secs);
+        restarts.failed(&POLICY, at(0));
+        restarts.failed(&POLICY, at(6));
+        assert_eq!(restarts.used(&POLICY, at(6)), 2);
+        assert_eq!(restarts.used(&POLICY, at(11)), 1);
+        assert_eq!(restarts.used(&POLICY, at(17)), 0);
     }
 
     #[test]

@@ -20,6 +20,7 @@ use tracing::{error, warn};
 use crate::{
     Config, document,
     methods::Methods,
+    metrics::HttpMeters,
     problem::{Code, HttpCode, Panicked, Problem, render},
     quiet::Quiet,
     routes,
@@ -39,6 +40,8 @@ pub(crate) struct Edge {
     pub(crate) methods: Methods,
     /// The OpenAPI document as it is served.
     pub(crate) document: Bytes,
+    /// What is measured of requests.
+    pub(crate) meters: Arc<HttpMeters>,
     /// A permit for each stream that may still be opened.
     pub(crate) streams: Arc<Semaphore>,
     unavailable: Quiet,
@@ -51,6 +54,7 @@ impl Edge {
         Self {
             config,
             methods: Methods::of(&document),
+            meters: HttpMeters::of(&document),
             // A document of strings and maps always has a JSON form.
             document: serde_json::to_vec(&document).unwrap_or_default().into(),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
@@ -86,6 +90,22 @@ impl Edge {
 
 /// The middleware.
 pub(crate) async fn edge<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let edge = Edge::of(request.request());
+    let measuring = edge.ok().map(|edge| edge.meters.begin(&request));
+    let answer = answered(request, next).await;
+    if let Some(measuring) = measuring {
+        measuring.end(match &answer {
+            Ok(answer) => answer.status(),
+            Err(error) => error.as_response_error().status_code(),
+        });
+    }
+    answer
+}
+
+async fn answered<B: MessageBody + 'static>(
     mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {

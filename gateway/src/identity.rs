@@ -71,13 +71,7 @@ impl FromRequest for User {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let token = bearer(request.headers()).ok_or_else(|| {
-            Problem::new(
-                Code::Unauthorized,
-                "send an access token as Authorization: Bearer <token>",
-            )
-        });
-        ready(token.and_then(|token| verified(request, token, Audience::Api)))
+        ready(user_of(request))
     }
 }
 
@@ -85,13 +79,24 @@ impl FromRequest for Admin {
     type Error = Problem;
     type Future = Ready<Result<Self, Problem>>;
 
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        ready(
-            User::from_request(request, payload)
-                .into_inner()
-                .and_then(User::admin),
-        )
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(admin_of(request))
     }
+}
+
+fn user_of(request: &HttpRequest) -> Result<User, Problem> {
+    let token = bearer(request.headers()).ok_or_else(|| {
+        Problem::new(
+            Code::Unauthorized,
+            "send an access token as Authorization: Bearer <token>",
+        )
+    });
+    verified(request, token?, Audience::Api)
+}
+
+/// The administrator who asks.
+pub(crate) fn admin_of(request: &HttpRequest) -> Result<Admin, Problem> {
+    user_of(request).and_then(User::admin)
 }
 
 /// Who presents this token.

@@ -16,6 +16,7 @@ mod history_stream;
 mod identity;
 mod input;
 mod methods;
+mod metrics;
 mod problem;
 mod quiet;
 mod routes;
@@ -26,4 +27,4 @@ mod trace;
 
 pub use actix_web::dev::{Server, ServerHandle};
 pub use document::openapi;
-pub use server::{Config, serve};
+pub use server::{Config, serve, serve_metrics};

@@ -14,7 +14,7 @@ use domain::Currency;
 use utoipa_actix_web::AppExt;
 
 use crate::{
-    edge::{Edge, edge},
+    edge::{Edge, edge as edge_layer},
     routes,
 };
 
@@ -26,6 +26,8 @@ const HEAD_READ_TIMEOUT: Duration = Duration::from_secs(10);
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Open connections of one worker; further ones wait to be accepted.
 const CONNECTIONS_PER_WORKER_MAX: usize = 10_000;
+/// Open connections of those who read nothing but metrics.
+const METRICS_CONNECTIONS_MAX: usize = 100;
 
 /// How the gateway is set up.
 #[derive(Clone, Debug)]
@@ -36,6 +38,8 @@ pub struct Config {
     pub legacy_currency: Currency,
     /// The largest body that is read, in bytes.
     pub body_limit_bytes: usize,
+    /// Whether anyone may read `/metrics`; if not, administrators may.
+    pub metrics_public: bool,
     /// Threads that serve HTTP.
     pub workers: usize,
     /// How long requests that have begun may go on when the server is asked to stop gracefully, in whole seconds.
@@ -50,6 +54,7 @@ impl Default for Config {
             cookie_lifetime: Duration::from_secs(30 * 24 * 3_600),
             legacy_currency: Currency::EUR,
             body_limit_bytes: actors::edge::REQUEST_BYTES_MAX,
+            metrics_public: true,
             workers: 2,
             stop_limit: Duration::from_secs(30),
             clock: Clock::default(),
@@ -82,6 +87,34 @@ pub fn serve(listener: TcpListener, shop: Shop, config: Config) -> io::Result<Se
     Ok(server.run())
 }
 
+/// Serves `/metrics` and nothing else, for a process that serves no shop. As for the rest, see [`serve`].
+///
+/// # Errors
+/// If the listener cannot be used.
+pub fn serve_metrics(listener: TcpListener, shop: Shop, config: Config) -> io::Result<Server> {
+    let stop_limit_secs = config.stop_limit.as_secs();
+    let edge = Data::new(Edge::new(config));
+    let shop = Data::new(shop);
+    let server = HttpServer::new(move || {
+        App::new()
+            .into_utoipa_app()
+            .configure(routes::metrics::register)
+            .into_app()
+            .default_service(web::to(routes::fallback))
+            .app_data(edge.clone())
+            .app_data(shop.clone())
+            .wrap(from_fn(edge_layer))
+    })
+    .workers(1)
+    .client_request_timeout(HEAD_READ_TIMEOUT)
+    .client_disconnect_timeout(DISCONNECT_TIMEOUT)
+    .max_connections(METRICS_CONNECTIONS_MAX)
+    .shutdown_timeout(stop_limit_secs)
+    .disable_signals()
+    .listen(listener)?;
+    Ok(server.run())
+}
+
 /// The application without the shop that it serves.
 pub(crate) fn app(
     edge_data: Data<Edge>,
@@ -100,5 +133,5 @@ pub(crate) fn app(
         .into_app()
         .default_service(web::to(routes::fallback))
         .app_data(edge_data)
-        .wrap(from_fn(edge))
+        .wrap(from_fn(edge_layer))
 }

@@ -70,6 +70,10 @@ async fn run(config: ClusterConfig, http: Option<TcpListener>) -> Result<ExitCod
     };
     let grpc = grpc_listener(&config)?;
     let grpc_address = grpc.as_ref().map(TcpListener::local_addr).transpose()?;
+    let http = match http {
+        Some(http) => Served::Shop(http),
+        None => Served::Metrics(metrics_listener(&config)?),
+    };
     let (shop, running) = start(&config, &opened, grpc)?;
     // From here on whatever ends the process ends it in good order: actors that merely end raise an alarm.
     let ended = serve(&config, &shop, &running, http, grpc_address, &mut signals).await;
@@ -146,6 +150,22 @@ fn grpc_listener(config: &ClusterConfig) -> Result<Option<TcpListener>> {
     Ok(Some(listener))
 }
 
+/// What a process serves over HTTP.
+enum Served {
+    /// Everything: it is a gateway.
+    Shop(TcpListener),
+    /// Its metrics at most: it is a node.
+    Metrics(Option<TcpListener>),
+}
+
+fn metrics_listener(config: &ClusterConfig) -> Result<Option<TcpListener>> {
+    let listen = |address| {
+        TcpListener::bind(address)
+            .with_context(|| format!("cannot listen on {address} (metrics.listen)"))
+    };
+    config.metrics.listen.map(listen).transpose()
+}
+
 fn start(
     config: &ClusterConfig,
     opened: &Opened,
@@ -201,18 +221,21 @@ async fn serve(
     config: &ClusterConfig,
     shop: &Shop,
     running: &RunningNode,
-    http: Option<TcpListener>,
+    http: Served,
     grpc: Option<SocketAddr>,
     signals: &mut StopSignals,
 ) -> Result<()> {
-    let Some(listener) = http else {
-        return serve_shards(config, grpc, signals).await;
+    let listener = match http {
+        Served::Shop(listener) => listener,
+        Served::Metrics(listener) => {
+            return serve_shards(config, shop, (grpc, listener), signals).await;
+        }
     };
     let address = listener.local_addr()?;
     let server = gateway::serve(
         listener,
         shop.clone(),
-        serving::http_config(config.gateway.workers),
+        serving::http_config(config.gateway.workers, config.metrics.public),
     )?;
     let http = Http::begin(server);
     let ended = open_gateway(config, shop, address, grpc, signals).await;
@@ -223,7 +246,8 @@ async fn serve(
 
 async fn serve_shards(
     config: &ClusterConfig,
-    grpc: Option<SocketAddr>,
+    shop: &Shop,
+    (grpc, metrics): (Option<SocketAddr>, Option<TcpListener>),
     signals: &mut StopSignals,
 ) -> Result<()> {
     let domains: Vec<&str> = config
@@ -239,7 +263,20 @@ async fn serve_shards(
         ));
     }
     say(format_args!("  domains            {}", domains.join(", ")));
+    let metrics = metrics.map(|listener| {
+        let address = listener.local_addr()?;
+        let config = serving::http_config(1, config.metrics.public);
+        let server = gateway::serve_metrics(listener, shop.clone(), config)?;
+        say(format_args!(
+            "  metrics            http://{address}/metrics"
+        ));
+        anyhow::Ok(Http::begin(server))
+    });
+    let metrics = metrics.transpose()?;
     signals.told().await;
+    if let Some(metrics) = metrics {
+        metrics.stop().await;
+    }
     Ok(())
 }
 

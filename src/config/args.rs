@@ -7,7 +7,9 @@ use std::{
 
 use super::{
     file::unknown,
-    keys::{self, ALL, GATEWAY_HTTP, NODE_ADDRESS, NODE_DOMAINS, NODE_LISTEN, NODE_NAME},
+    keys::{
+        self, ALL, GATEWAY_HTTP, METRICS_LISTEN, NODE_ADDRESS, NODE_DOMAINS, NODE_LISTEN, NODE_NAME,
+    },
     kind::Raw,
     layers::Layers,
     problem::Origin,
@@ -43,6 +45,9 @@ pub(crate) struct NodeArgs {
     /// Where other processes reach the gRPC of this one.
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) address: Option<String>,
+    /// Where a node serves metrics; port 0 picks a free one.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) metrics: Option<String>,
     /// The name of this process in the cluster.
     #[arg(long, value_name = "NAME")]
     pub(crate) node_name: Option<String>,
@@ -106,6 +111,7 @@ impl Flags for NodeArgs {
             ("--domains", NODE_DOMAINS.path, self.domains.as_deref()),
             ("--listen", NODE_LISTEN.path, self.listen.as_deref()),
             ("--address", NODE_ADDRESS.path, self.address.as_deref()),
+            ("--metrics", METRICS_LISTEN.path, self.metrics.as_deref()),
             ("--node-name", NODE_NAME.path, self.node_name.as_deref()),
         ]
     }

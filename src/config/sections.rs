@@ -42,6 +42,8 @@ pub(crate) struct ClusterConfig {
     pub(crate) mongodb: Option<Mongodb>,
     /// Access tokens.
     pub(crate) auth: Auth,
+    /// Metrics.
+    pub(crate) metrics: Metrics,
     /// Whether administrators may inject faults.
     pub(crate) faults_allowed: bool,
     /// Starting.
@@ -143,6 +145,15 @@ pub(crate) struct Auth {
     pub(crate) signing_key_pem: Option<Secret>,
 }
 
+/// Metrics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Metrics {
+    /// Where a node serves them, if it does; port 0 is any free one.
+    pub(crate) listen: Option<SocketAddr>,
+    /// Whether anyone may read them.
+    pub(crate) public: bool,
+}
+
 /// Starting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Startup {
@@ -173,6 +184,10 @@ pub(super) fn read(role: Role, machine: &Machine, reader: &mut Reader) -> Cluste
         kafka: kafka(&asking, reader),
         mongodb: mongodb(&asking, reader),
         auth: auth(role, reader),
+        metrics: Metrics {
+            listen: reader.given(&keys::METRICS_LISTEN),
+            public: reader.or_default(&keys::METRICS_PUBLIC),
+        },
         faults_allowed: reader.or_default(&keys::FAULTS_ALLOWED),
         startup: Startup {
             wait: Duration::from_secs(reader.or_default(&keys::STARTUP_WAIT_SECS)),

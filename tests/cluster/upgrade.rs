@@ -39,6 +39,11 @@ async fn a_node_that_does_not_know_an_event_holds_its_links_and_skips_nothing() 
     }
     let held = async || (links_held(market.admin()).await > 0).then_some(());
     eventually(SOON, "links are held", held).await;
+    let system = market.admin().system().await;
+    let links = shards(&system).iter();
+    let mut links = links.flat_map(|shard| shard["held"].as_array().unwrap());
+    let reason = links.next().map(|link| link["reason"].as_str().unwrap());
+    assert!(reason.unwrap().contains(".v1"), "{system:#}");
     let log = market.cluster.stderr();
     assert!(
         log.contains("ERROR") || log.contains("WARN"),

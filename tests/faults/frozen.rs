@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::harness::{Fault, Order, Shop, is_settled};
+use crate::harness::{Deployment, Fault, Order, Shop, at_once, deployment, eventually, is_settled};
 
 /// How long the handler hangs: the process must not wait for it.
 const FROZEN_FOR: Duration = Duration::from_secs(60);
@@ -69,5 +69,79 @@ async fn a_caller_of_a_frozen_order_gets_an_error_that_says_to_try_again() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert_eq!(anna.order(order_id).await["status"], "cancelled");
+    shop.audit().await;
+}
+
+/// Callers that wait when it freezes.
+const CALLERS: usize = 40;
+
+/// For five seconds, so that the actor wakes while the shop goes on: what it still does must come to nothing.
+#[tokio::test]
+async fn an_actor_frozen_for_five_seconds_is_detected_and_replaced_and_every_caller_is_answered() {
+    const FIVE_SECONDS: Duration = Duration::from_secs(5);
+    let shop = Shop::open().await;
+    let lantern = shop.admin().product("LANTERN", 1_000).await;
+    let buyers = shop.customers(3).await;
+    let freeze = Fault::freeze_in("product", FIVE_SECONDS)
+        .of(lantern)
+        .times(1);
+    shop.admin().inject(&freeze).await;
+
+    let begun = Instant::now();
+    let calls = (0..CALLERS).map(|number| {
+        let buyer = buyers[number % buyers.len()].clone();
+        let order = Order::of(lantern, 1).key(format!("order-{number}"));
+        async move { (number, buyer.place(&order).await) }
+    });
+    let mut accepted = 0_u64;
+    for (number, answer) in at_once(calls).await {
+        match answer.status() {
+            201 | 202 => {}
+            503 => {
+                answer.expect_unavailable();
+                let again = async || {
+                    let order = Order::of(lantern, 1).key(format!("order-{number}"));
+                    let answer = buyers[number % buyers.len()].place(&order).await;
+                    matches!(answer.status(), 201 | 202).then_some(())
+                };
+                eventually(REPLACED_WITHIN, "a repeat is accepted", again).await;
+            }
+            _ => panic!("{}", answer.told()),
+        }
+        accepted += 1;
+    }
+    assert!(begun.elapsed() < REPLACED_WITHIN, "{:?}", begun.elapsed());
+
+    let system = shop.admin().system().await;
+    let nodes = system["nodes"].as_array().unwrap();
+    let replaced = nodes
+        .iter()
+        .map(|node| node["threads"]["replaced"].as_u64().unwrap());
+    assert_eq!(replaced.sum::<u64>(), 1, "{system:#}");
+    let actors = system["actors"].as_array().unwrap();
+    let kind = |kind: &str| actors.iter().find(|it| it["kind"] == kind).unwrap();
+    assert_eq!(kind("product")["frozen"], 1, "{system:#}");
+    let shards_replaced = kind("shard")["restarts_by_cause"]["frozen"].as_u64();
+    assert!(shards_replaced >= Some(1), "{system:#}");
+    if deployment() == Deployment::Embedded {
+        let metrics = shop
+            .visitor()
+            .get("/metrics")
+            .await
+            .expect_status(200)
+            .text();
+        assert!(
+            metrics.contains("\nstampede_frozen_threads_total 1\n"),
+            "{metrics}"
+        );
+        let actors = "stampede_frozen_actors_total{kind=\"product\"} 1";
+        assert!(metrics.contains(actors), "{metrics}");
+    }
+
+    // It has woken by then.
+    let woken = async || (begun.elapsed() > FIVE_SECONDS + Duration::from_secs(2)).then_some(());
+    eventually(REPLACED_WITHIN, "the frozen actor wakes", woken).await;
+    let sold = async || (shop.admin().available(lantern).await == 1_000 - accepted).then_some(());
+    eventually(REPLACED_WITHIN, "every order is confirmed, once", sold).await;
     shop.audit().await;
 }

@@ -219,6 +219,21 @@ impl Cluster {
         self.node_is_up(name).await;
     }
 
+    /// Starts those nodes again that have ended by themselves. Returns how they had ended.
+    #[cfg(feature = "fault-injection")]
+    pub(crate) async fn revive_nodes(&mut self) -> Vec<std::process::ExitStatus> {
+        let mut ended = Vec::new();
+        for name in self.nodes.keys().cloned().collect::<Vec<_>>() {
+            if self.node(&name).is_running()
+                && let Some(status) = self.node(&name).exit_status()
+            {
+                ended.push(status);
+                self.start_node(&name).await;
+            }
+        }
+        ended
+    }
+
     async fn node_is_up(&mut self, name: &str) {
         let address = self.node(name).says(NODE_UP).await;
         self.node_addresses.insert(name.to_owned(), address);

@@ -40,6 +40,33 @@ impl Fault {
         self
     }
 
+    /// The program panics at this place, so often, in every process of the shop.
+    #[cfg(feature = "fault-injection")]
+    pub(crate) fn panic_at(point: &str, times: u32) -> Self {
+        Self(json!({"kind": "failpoint", "name": point, "action": "panic", "times": times}))
+    }
+
+    /// The program ends at this place, as if it was killed.
+    #[cfg(feature = "fault-injection")]
+    pub(crate) fn exit_at(point: &str) -> Self {
+        Self(json!({"kind": "failpoint", "name": point, "action": "exit", "times": 1}))
+    }
+
+    /// The program is held up at this place, so often.
+    #[cfg(feature = "fault-injection")]
+    pub(crate) fn delay_at(point: &str, time: Duration, times: u32) -> Self {
+        Self(
+            json!({"kind": "failpoint", "name": point, "action": "delay", "for_ms": time.as_millis(), "times": times}),
+        )
+    }
+
+    /// Only where this kind of actor is concerned.
+    #[cfg(feature = "fault-injection")]
+    pub(crate) fn actor(mut self, kind: &str) -> Self {
+        self.0["actor"] = json!(kind);
+        self
+    }
+
     /// The next commits fail after having been rolled back.
     pub(crate) fn commit_failure(times: u32) -> Self {
         Self(json!({"kind": "commit_failure", "times": times}))
@@ -48,6 +75,11 @@ impl Fault {
     /// Every write meets a full disk.
     pub(crate) fn disk_full() -> Self {
         Self(json!({"kind": "disk_full"}))
+    }
+
+    /// So many commits take so much longer.
+    pub(crate) fn slow_commits(time: Duration, times: u32) -> Self {
+        Self(json!({"kind": "slow_commits", "for_ms": time.as_millis(), "times": times}))
     }
 
     /// The feed publishes everything twice.

@@ -57,6 +57,26 @@ impl Process {
             .push((forbidden.0.to_owned(), forbidden.1.to_owned()));
     }
 
+    /// With one more variable in its environment, from the next start on.
+    pub(crate) fn add_variable(&mut self, name: &str, value: &str) {
+        self.environment.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Without the last so many variables, from the next start on.
+    pub(crate) fn drop_variables(&mut self, count: usize) {
+        let kept = self.environment.len() - count;
+        self.environment.truncate(kept);
+    }
+
+    /// The memory that it holds at the moment, in bytes.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        let child = self.child.as_ref().expect("the process runs");
+        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+        let kib = line.unwrap().split_whitespace().nth(1).unwrap();
+        kib.parse::<u64>().unwrap() * 1024
+    }
+
     /// Whether it was started and not seen to end.
     pub(crate) fn is_running(&self) -> bool {
         self.child.is_some()

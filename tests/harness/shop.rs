@@ -23,6 +23,8 @@ const NODES: [&str; 2] = ["a", "b"];
 pub(crate) struct Setup {
     /// Whether it refuses to have faults injected.
     pub(crate) faults_forbidden: bool,
+    /// Variables of its environment, of the first start only; of the shop of one process.
+    pub(crate) environment: Vec<(&'static str, &'static str)>,
     /// With the demo catalogue; of the embedded store only.
     pub(crate) demo: bool,
     /// Serve gRPC; of the shop of one process only.
@@ -96,6 +98,9 @@ impl Shop {
         if setup.faults_forbidden {
             process.forbid_faults();
         }
+        for (name, value) in &setup.environment {
+            process.add_variable(name, value);
+        }
         let mut embedded = Embedded {
             process,
             address: Arc::default(),
@@ -103,6 +108,7 @@ impl Shop {
             home,
         };
         embedded.start().await;
+        embedded.process.drop_variables(setup.environment.len());
         let visitor = Api::visitor(Arc::clone(&embedded.address));
         Self {
             deployed: Deployed::Embedded(embedded),
@@ -232,6 +238,30 @@ impl Shop {
         match &mut self.deployed {
             Deployed::Embedded(embedded) => embedded.process.terminate().await,
             Deployed::Cluster(cluster) => cluster.terminate().await,
+        }
+    }
+
+    /// Starts those of its processes again that have ended by themselves, as whoever runs it would. Returns how they had
+    /// ended.
+    #[cfg(feature = "fault-injection")]
+    pub(crate) async fn revive(&mut self) -> Vec<std::process::ExitStatus> {
+        match &mut self.deployed {
+            Deployed::Embedded(embedded) => {
+                let ended = embedded.process.exit_status();
+                if ended.is_some() {
+                    embedded.start().await;
+                }
+                ended.into_iter().collect()
+            }
+            Deployed::Cluster(cluster) => cluster.revive_nodes().await,
+        }
+    }
+
+    /// The memory that the shop of one process holds at the moment, in bytes.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        match &self.deployed {
+            Deployed::Embedded(embedded) => embedded.process.resident_bytes(),
+            Deployed::Cluster(_) => panic!("a cluster is many processes"),
         }
     }
 

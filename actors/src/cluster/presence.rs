@@ -99,6 +99,7 @@ mod tests {
             actors: Vec::new(),
             writer: WriterStatus::default(),
             feed: BTreeMap::new(),
+            threads: Default::default(),
             faults_allowed: false,
             faults: Vec::new(),
         };

@@ -3,7 +3,7 @@
 use domain::{
     Aggregate, Domain, Event, OrderId, ShardRef, Timestamp, Topology,
     orders::{Order, OrderCommand},
-    saga,
+    routing, saga,
 };
 use engine::Policy;
 use futures::future::BoxFuture;
@@ -96,6 +96,10 @@ impl Host for OrderHost {
                 shard,
             })
             .collect()
+    }
+
+    fn awaited_by(&self, state: &Order, topology: &Topology) -> Vec<ShardRef> {
+        routing::awaited_by(state, topology)
     }
 
     fn unsettled(

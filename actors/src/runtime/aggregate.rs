@@ -18,7 +18,9 @@ use engine::{
 };
 use tokio::sync::mpsc;
 
-use super::{Faults, Host, host::HostRules, turn_taking::TurnTaking, watchdog::Heartbeat};
+use super::{
+    Faults, Host, faults::failpoint, host::HostRules, turn_taking::TurnTaking, watchdog::Heartbeat,
+};
 
 /// The way back to the shard for one part. If it is dropped unused the shard learns that the part is lost.
 pub struct ReplyTo<H: Host> {
@@ -129,6 +131,10 @@ fn decide<H: Host>(
 
 impl<H: Host> Actor for AggregateActor<H> {
     type Context = Context<Self>;
+
+    fn started(&mut self, _: &mut Self::Context) {
+        failpoint!(self.faults, InStarted, <H::Aggregate as Aggregate>::KIND);
+    }
 }
 
 impl<H: Host> Handler<Decide<H>> for AggregateActor<H> {
@@ -136,6 +142,7 @@ impl<H: Host> Handler<Decide<H>> for AggregateActor<H> {
 
     fn handle(&mut self, message: Decide<H>, ctx: &mut Self::Context) {
         self.turns.handled(ctx);
+        failpoint!(self.faults, InHandler, <H::Aggregate as Aggregate>::KIND);
         let Decide {
             command,
             now,

@@ -3,6 +3,9 @@
 //! Nothing can be injected unless the configuration allows it, and what is in force costs nothing while nothing is: one
 //! load of a flag.
 
+#[cfg(feature = "fault-injection")]
+mod failpoints;
+
 use std::{
     fmt::Debug,
     sync::{
@@ -15,6 +18,20 @@ use std::{
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use crate::system::{Decisions, Fault};
+
+/// Makes the program fail here if a fault says so; without the feature `fault-injection` there is nothing here.
+///
+/// The point can be about a kind of actor, which a fault may name.
+macro_rules! failpoint {
+    ($faults:expr, $point:ident) => {
+        failpoint!($faults, $point, "")
+    };
+    ($faults:expr, $point:ident, $actor:expr) => {
+        #[cfg(feature = "fault-injection")]
+        $faults.strike_at($crate::system::Point::$point, $actor);
+    };
+}
+pub(crate) use failpoint;
 
 /// The faults that are in force in this process.
 #[derive(Clone, Default)]
@@ -39,7 +56,8 @@ struct State {
 
 /// What is to happen to a decision.
 enum Strike {
-    Panic,
+    /// With the part of the command's text that the fault was looking for.
+    Panic(Option<String>),
     Freeze(Duration),
 }
 
@@ -108,7 +126,8 @@ impl Faults {
         // The lock is not held while the fault strikes.
         let strike = self.lock().strike(kind, id, &format!("{command:?}"));
         match strike {
-            Some(Strike::Panic) => panic!("injected fault in {kind} {id}"),
+            Some(Strike::Panic(Some(part))) => panic!("injected fault in {kind} {id}: {part}"),
+            Some(Strike::Panic(None)) => panic!("injected fault in {kind} {id}"),
             Some(Strike::Freeze(time)) => {
                 tracing::warn!(
                     actor.kind = kind,
@@ -197,12 +216,15 @@ impl State {
             of == kind && *which == id && text == command
         };
         if self.poisoned.iter().any(poisoned) {
-            return Some(Strike::Panic);
+            return Some(Strike::Panic(None));
         }
         let (strike, is_poison) = self.in_force.iter_mut().find_map(|fault| {
             let (decisions, strike, is_poison) = match fault {
-                Fault::Panic { decisions } => (decisions, Strike::Panic, false),
-                Fault::Poison { decisions } => (decisions, Strike::Panic, true),
+                Fault::Panic { decisions } => {
+                    let part = decisions.matching.clone();
+                    (decisions, Strike::Panic(part), false)
+                }
+                Fault::Poison { decisions } => (decisions, Strike::Panic(None), true),
                 Fault::Freeze { decisions, for_ms } => {
                     let time = Duration::from_millis((*for_ms).into());
                     (decisions, Strike::Freeze(time), false)
@@ -228,6 +250,8 @@ impl State {
                 decisions.times != Some(0)
             }
             Fault::SlowCommits { times, .. } => *times > 0,
+            #[cfg(feature = "fault-injection")]
+            Fault::Failpoint { times, .. } => *times > 0,
             _ => true,
         });
     }

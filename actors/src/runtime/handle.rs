@@ -37,6 +37,8 @@ struct Inner<H: Host> {
     incumbent: RwLock<Incumbent<H>>,
     /// How many actors there have been before this one.
     replaced: Arc<AtomicU64>,
+    /// Messages that did not fit the mailbox.
+    refused: AtomicU64,
 }
 
 impl<H: Host> Clone for ShardHandle<H> {
@@ -55,6 +57,7 @@ impl<H: Host> ShardHandle<H> {
             inner: Arc::new(Inner {
                 incumbent: RwLock::new(incumbent),
                 replaced: Arc::default(),
+                refused: AtomicU64::new(0),
             }),
         }
     }
@@ -70,7 +73,17 @@ impl<H: Host> ShardHandle<H> {
         ShardActor<H>: Handler<M> + Actor,
         <ShardActor<H> as Actor>::Context: ToEnvelope<ShardActor<H>, M>,
     {
-        self.with(|incumbent| incumbent.address.try_send(message))
+        let sent = self.with(|incumbent| incumbent.address.try_send(message));
+        if let Err(SendError::Full(_)) = &sent {
+            self.inner.refused.fetch_add(1, Ordering::Relaxed);
+        }
+        sent
+    }
+
+    /// Messages that did not fit its mailbox, since the start.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.inner.refused.load(Ordering::Relaxed)
     }
 
     /// The address of the actor as it is now.

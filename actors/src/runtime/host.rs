@@ -77,6 +77,11 @@ pub trait Host: Send + Sync + Unpin + 'static {
         Vec::new()
     }
 
+    /// Those of them on which this aggregate's wait depends.
+    fn awaited_by(&self, _state: &Self::Aggregate, topology: &Topology) -> Vec<ShardRef> {
+        self.awaited(topology)
+    }
+
     /// The aggregates that wait for something, as storage has them.
     fn unsettled(
         &self,

@@ -1,17 +1,17 @@
 //! What shards, aggregates and the writer say to each other; the engine's calls, as messages of actors.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use actix::Message;
 use domain::{Addressee, Aggregate, Event, ShardRef, Timestamp};
-use engine::shard::calls;
 pub use engine::shard::calls::{
     Completion, ExecuteError, Executed, Inspection, KeyClaim, ParkedAction,
 };
+use engine::shard::{Health, calls};
 use storage::{KeyRecord, ParkedRow, TraceContext};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Host, host::HostRules};
+use super::{Host, Stats, host::HostRules, policy};
 use crate::system::{ParkedError, parked_id};
 
 /// Somebody who waits at the other end of a channel.
@@ -24,6 +24,52 @@ impl<T: Send> calls::Caller<T> for Waiting<T> {
 
     fn is_gone(&self) -> bool {
         self.0.is_closed()
+    }
+}
+
+/// Since when an order is on its way, and where it is noted how long that took.
+#[derive(Clone)]
+struct Timing {
+    sent_at: Instant,
+    stats: Arc<Stats>,
+}
+
+/// Somebody who waits for an order to be accepted.
+struct Accepting<A: Aggregate>(
+    Waiting<Result<Executed<A>, ExecuteError<A::Rejection>>>,
+    Timing,
+);
+
+impl<A: Aggregate> calls::Caller<Result<Executed<A>, ExecuteError<A::Rejection>>> for Accepting<A> {
+    fn tell(self: Box<Self>, what: Result<Executed<A>, ExecuteError<A::Rejection>>) {
+        let Self(waiting, timing) = *self;
+        if let Ok(Executed::Done(_)) = &what {
+            let accept = &timing.stats.meters.order_accept;
+            accept.took(timing.sent_at.elapsed());
+        }
+        Box::new(waiting).tell(what);
+    }
+
+    fn is_gone(&self) -> bool {
+        self.0.is_gone()
+    }
+}
+
+/// Somebody who waits for an order to be settled, or nobody: then it is only noted.
+struct Settling<A>(Option<Waiting<A>>, Timing);
+
+impl<A: Send> calls::Caller<A> for Settling<A> {
+    fn tell(self: Box<Self>, what: A) {
+        let Self(waiting, timing) = *self;
+        let confirm = &timing.stats.meters.order_confirm;
+        confirm.took(timing.sent_at.elapsed());
+        if let Some(waiting) = waiting {
+            Box::new(waiting).tell(what);
+        }
+    }
+
+    fn is_gone(&self) -> bool {
+        self.0.as_ref().is_none_or(calls::Caller::is_gone)
     }
 }
 
@@ -93,24 +139,45 @@ pub struct Execute<A: Aggregate> {
     pub credentials: Option<String>,
     /// The request that it goes back to.
     pub trace: Option<TraceContext>,
+    /// When it was sent.
+    pub sent_at: Instant,
     /// Told after the commit.
     pub reply: oneshot::Sender<Result<Executed<A>, ExecuteError<A::Rejection>>>,
     /// Told after the commit that brings the aggregate to rest.
     pub at_rest: Option<oneshot::Sender<A>>,
 }
 
-impl<H: Host> From<Execute<H::Aggregate>> for calls::Execute<HostRules<H>> {
-    fn from(execute: Execute<H::Aggregate>) -> Self {
-        Self {
-            addressee: match execute.addressee {
+impl<A: Aggregate> Execute<A> {
+    /// As the shard's machine takes it. How long it takes to place an order is measured.
+    pub(super) fn into_call<H>(self, stats: &Arc<Stats>) -> calls::Execute<HostRules<H>>
+    where
+        H: Host<Aggregate = A>,
+    {
+        let is_new = matches!(self.addressee, Addressee::New(_));
+        let is_measured = is_new && A::KIND == policy::ORDER.kind;
+        let timing = is_measured.then(|| Timing {
+            sent_at: self.sent_at,
+            stats: stats.clone(),
+        });
+        let reply = Waiting(self.reply);
+        let at_rest = self.at_rest.map(Waiting);
+        let (reply, at_rest): (calls::Reply<_>, Option<calls::Reply<A>>) = match timing {
+            None => (Box::new(reply), at_rest.map(|told| Box::new(told) as _)),
+            Some(timing) => (
+                Box::new(Accepting(reply, timing.clone())),
+                Some(Box::new(Settling(at_rest, timing))),
+            ),
+        };
+        calls::Execute {
+            addressee: match self.addressee {
                 Addressee::Existing(id, command) => calls::Addressee::Existing(id, command),
                 Addressee::New(draft) => calls::Addressee::New(draft),
             },
-            key: execute.key,
-            attachment: execute.credentials,
-            trace: execute.trace,
-            reply: Box::new(Waiting(execute.reply)),
-            at_rest: execute.at_rest.map(|told| Box::new(Waiting(told)) as _),
+            key: self.key,
+            attachment: self.credentials,
+            trace: self.trace,
+            reply,
+            at_rest,
         }
     }
 }
@@ -172,6 +239,20 @@ impl DealWithParked {
 #[derive(Message)]
 #[rtype(result = "Inspection")]
 pub struct Inspect;
+
+/// Asks a shard all that operators want to know of it.
+#[derive(Message)]
+#[rtype(result = "Report")]
+pub struct AskReport;
+
+/// How a shard is.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// What it has to do.
+    pub inspection: Inspection,
+    /// How it fares.
+    pub health: Health<ShardRef>,
+}
 
 /// Asks a shard to take on no more commands.
 #[derive(Message, Clone, Copy)]

@@ -6,7 +6,10 @@
 mod across;
 mod answers;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use domain::{Addressee, Aggregate, Domain, ShardRef};
 use storage::TraceContext;
@@ -211,6 +214,7 @@ impl<H: Host> Shards<H> {
                 key: request.key,
                 credentials: request.credentials,
                 trace: request.trace,
+                sent_at: Instant::now(),
                 reply,
                 at_rest,
             })

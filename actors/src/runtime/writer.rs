@@ -9,7 +9,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, atomic::Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use domain::{Event, ShardRef};
@@ -20,10 +20,13 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     Env,
+    faults::failpoint,
     messages::{Companion, Payload, Row, ToWriter, WriterSignal},
+    stats::RestartCause,
 };
 use crate::{
     Unavailable,
+    metrics::WriterMeters,
     transport::{Committed, Feed},
 };
 
@@ -60,6 +63,7 @@ pub struct Ownership {
 /// The writer of one store, or of one domain.
 pub struct JournalWriter {
     env: Env,
+    meters: Arc<WriterMeters>,
     owner: String,
     shards: BTreeMap<ShardRef, SignalShard>,
     feed: Arc<dyn Feed>,
@@ -92,8 +96,10 @@ impl JournalWriter {
         incoming: mpsc::UnboundedReceiver<ToWriter>,
     ) -> Self {
         let epochs = shards.keys().map(|shard| (*shard, 0)).collect();
+        let meters = env.stats.meters.writer(name(&shards));
         Self {
             env,
+            meters,
             owner,
             shards,
             feed,
@@ -271,6 +277,7 @@ impl JournalWriter {
 
     async fn commit(&mut self, batch: engine::Batch<ShardRef, Payload, Companion>) {
         let newest = newest_tickets(&batch);
+        let entries = batch.companions.len();
         let unwritten = self.unwritten(&newest, &batch.commits);
         let (mut to_store, events) = split(batch.commits);
         let mut completions = Vec::with_capacity(batch.companions.len());
@@ -281,11 +288,25 @@ impl JournalWriter {
             completions.extend(companion.completion);
         }
 
+        let begun = Instant::now();
         if let Some(longer) = self.env.faults.on_commit() {
             tokio::time::sleep(longer).await;
         }
+        #[cfg(feature = "fault-injection")]
+        let has_watermark = (to_store.commits.iter()).any(|commit| !commit.watermarks.is_empty());
+        #[cfg(feature = "fault-injection")]
+        if has_watermark {
+            failpoint!(self.env.faults, BeforeWatermark);
+        }
         match write(&*self.env.journal.clone(), &to_store, &unwritten).await {
             Ok(()) => {
+                #[cfg(feature = "fault-injection")]
+                if has_watermark {
+                    failpoint!(self.env.faults, AfterWatermark);
+                }
+                failpoint!(self.env.faults, AfterCommitBeforeReply);
+                self.meters.commit.took(begun.elapsed());
+                self.meters.batch.counted(entries);
                 self.engine.committed();
                 self.env.stats.committed(
                     to_store
@@ -338,12 +359,16 @@ impl JournalWriter {
         if error.is_fatal() {
             (self.env.on_fatal)(error.to_string());
         }
+        self.meters.commit_failed();
         for companion in self.engine.failed() {
             refuse(companion);
         }
         self.env.stats.generation.fetch_add(1, Ordering::Relaxed);
         for shard in self.epochs.keys().copied().collect::<Vec<_>>() {
             self.feed.closed(shard);
+            self.env
+                .stats
+                .shard_restarted(shard, RestartCause::CommitFailed);
             self.signal(shard, WriterSignal::Closed);
         }
         self.claim_again().await;
@@ -420,6 +445,16 @@ impl JournalWriter {
         if let Some(shard) = self.shards.get(&shard) {
             shard(signal);
         }
+    }
+}
+
+/// What a writer is called: as the domain of its shards, or `all`.
+fn name(shards: &BTreeMap<ShardRef, SignalShard>) -> &'static str {
+    let mut domains = shards.keys().map(|shard| shard.domain);
+    let first = domains.next();
+    match first {
+        Some(first) if domains.all(|domain| domain == first) => first.name(),
+        _ => "all",
     }
 }
 

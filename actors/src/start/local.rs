@@ -15,7 +15,10 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::threads::{Movable, ShardThread, ShardThreads};
+use super::{
+    mending::mend,
+    threads::{Movable, ShardThread, ShardThreads},
+};
 use crate::{
     auth::UserHost,
     cluster::Drain,
@@ -26,7 +29,7 @@ use crate::{
         Env, Host,
         handle::{Incumbent, ShardHandle},
         messages::{GiveUp, Inspect, StopTaking, WriterHandle},
-        shard::{Retired, ShardActor},
+        shard::{Post, Retired, ShardActor},
         shards::shard_ref,
         writer::SignalShard,
     },
@@ -45,6 +48,8 @@ pub(super) struct Local {
     pub(super) products: OfDomain<ProductHost>,
     pub(super) notifications: OfDomain<NotificationHost>,
     pub(super) threads: ShardThreads,
+    /// The shards whose actors have panicked.
+    failed: Option<mpsc::UnboundedReceiver<ShardRef>>,
 }
 
 /// What the shards of a process are started with.
@@ -56,6 +61,13 @@ pub(super) struct Setting<'a> {
     pub(super) threads: usize,
     pub(super) views: &'a Arc<dyn Views>,
     pub(super) templates: &'a Arc<Templates>,
+}
+
+/// With what the shards of a domain are started.
+struct Start<'a> {
+    setting: &'a Setting<'a>,
+    threads: &'a ShardThreads,
+    failed: &'a mpsc::UnboundedSender<ShardRef>,
 }
 
 /// The shards of one domain.
@@ -85,6 +97,12 @@ impl Local {
     /// Starts the shards, spread over threads.
     pub(super) fn start(setting: &Setting<'_>) -> Self {
         let threads = ShardThreads::start(setting.threads);
+        let (failed, failed_end) = mpsc::unbounded_channel();
+        let start = Start {
+            setting,
+            threads: &threads,
+            failed: &failed,
+        };
         let (views, templates) = (setting.views.clone(), setting.templates.clone());
         let orders = move || OrderHost {
             views: views.clone(),
@@ -93,23 +111,33 @@ impl Local {
             templates: templates.clone(),
         };
         Self {
-            users: OfDomain::start(Domain::Auth, setting, &threads, || UserHost),
-            orders: OfDomain::start(Domain::Orders, setting, &threads, orders),
-            products: OfDomain::start(Domain::Products, setting, &threads, || ProductHost),
-            notifications: OfDomain::start(Domain::Notifications, setting, &threads, notifications),
+            users: OfDomain::start(Domain::Auth, &start, || UserHost),
+            orders: OfDomain::start(Domain::Orders, &start, orders),
+            products: OfDomain::start(Domain::Products, &start, || ProductHost),
+            notifications: OfDomain::start(Domain::Notifications, &start, notifications),
             threads,
+            failed: Some(failed_end),
         }
     }
 
-    /// Replaces threads that are frozen, for as long as the process runs.
-    pub(super) fn watch(&self, env: Env) -> impl Future<Output = ()> + Send + 'static {
-        let shards: Vec<Box<dyn Movable>> = vec![
+    /// Replaces threads that are frozen and actors of shards that have panicked, for as long as the process runs. To be
+    /// called once.
+    pub(super) fn watch(&mut self, env: Env) -> impl Future<Output = ()> + Send + 'static {
+        let shards: Arc<[Box<dyn Movable>]> = Arc::new([
             Box::new(self.users.clone()),
             Box::new(self.orders.clone()),
             Box::new(self.products.clone()),
             Box::new(self.notifications.clone()),
-        ];
-        self.threads.clone().watch(env, shards)
+        ]);
+        let (threads, failed) = (self.threads.clone(), self.failed.take());
+        async move {
+            let mending = async {
+                if let Some(failed) = failed {
+                    mend(&threads, &env, &shards, failed).await;
+                }
+            };
+            tokio::join!(threads.clone().watch(&env, &shards), mending);
+        }
     }
 
     /// How a writer tells the shards of a domain.
@@ -167,21 +195,27 @@ impl Local {
 impl<H: Host> OfDomain<H> {
     fn start(
         domain: Domain,
-        setting: &Setting<'_>,
-        threads: &ShardThreads,
+        start: &Start<'_>,
         host: impl Fn() -> H + Send + Sync + 'static,
     ) -> Self {
+        let setting = start.setting;
         let writer = setting
             .writers
             .get(&domain)
             .filter(|_| setting.domains.contains(&domain))
             .cloned();
-        let employ = writer
-            .clone()
-            .map(|writer| employ(domain, setting.env.clone(), writer, host));
+        let employ = writer.clone().map(|writer| {
+            employ(
+                domain,
+                setting.env.clone(),
+                writer,
+                start.failed.clone(),
+                host,
+            )
+        });
         let shards = usize::from(setting.env.topology.shards(domain));
         let handles = employ.iter().flat_map(|employ| {
-            threads.with(|threads| {
+            start.threads.with(|threads| {
                 let on = |index: usize| &threads[index % threads.len()];
                 (0..shards)
                     .map(|index| ShardHandle::new(employ(index, on(index))))
@@ -260,18 +294,25 @@ fn employ<H: Host>(
     domain: Domain,
     env: Env,
     writer: WriterHandle,
+    failed: mpsc::UnboundedSender<ShardRef>,
     host: impl Fn() -> H + Send + Sync + 'static,
 ) -> Employ<H> {
     Arc::new(move |index, thread| {
         let (signals, signals_end) = mpsc::unbounded_channel();
-        let (host, env, writer) = (host(), env.clone(), writer.clone());
         let shard = shard_ref(domain, index);
         let (arbiter, heartbeat) = thread.seat();
         let retired = Retired::default();
-        let told = retired.clone();
-        let address = ShardActor::start_in_arbiter(&arbiter, move |_| {
-            ShardActor::new(host, env, shard, writer, signals_end, heartbeat, told)
-        });
+        let host = host();
+        let post = Post {
+            env: env.clone(),
+            writer: writer.clone(),
+            signals: signals_end,
+            heartbeat,
+            retired: retired.clone(),
+            failed: failed.clone(),
+        };
+        let address =
+            ShardActor::start_in_arbiter(&arbiter, move |_| ShardActor::new(host, shard, post));
         Incumbent {
             address,
             signals,
@@ -295,6 +336,17 @@ impl<H: Host> Movable for OfDomain<H> {
             .collect();
         writer.replaced(moved.clone());
         moved
+    }
+
+    fn replace(&self, shard: ShardRef, threads: &[ShardThread]) {
+        let index = usize::from(shard.shard);
+        if shard.domain == self.domain
+            && let (Some(employ), Some(writer)) = (&self.employ, &self.writer)
+            && let (Some(handle), false) = (self.handles.get(index), threads.is_empty())
+        {
+            handle.replace(employ(index, &threads[index % threads.len()]));
+            writer.replaced(vec![shard]);
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! starts shards, [`shop`] puts services before them.
 
 mod local;
+mod mending;
 mod node;
 mod threads;
 
@@ -135,7 +136,7 @@ pub fn start(config: Config, stores: Stores) -> Result<(Shop, Running), StartErr
     let env = env(&config, &stores);
     let parts = Parts::new(&config)?;
     let (writer, incoming) = WriterHandle::new();
-    let local = Local::start(&Setting {
+    let mut local = Local::start(&Setting {
         env: &env,
         domains: &JOURNALING.into(),
         writers: &JOURNALING

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use crate::runtime::{
     Env, policy,
+    stats::RestartCause,
     watchdog::{BEAT, Heartbeat, Judge, LOOK},
 };
 
@@ -47,6 +48,10 @@ pub(super) trait Movable: Send + Sync {
     /// Serves every shard whose number leaves this remainder anew, by an actor on that thread, and has the writer claim
     /// it. The actors there were do nothing more. Returns the shards.
     fn move_to(&self, thread: &ShardThread, remainder: usize, threads: usize) -> Vec<ShardRef>;
+
+    /// Serves this shard anew, if it is one of these, by an actor on the thread that it belongs to, and has the writer
+    /// claim it.
+    fn replace(&self, shard: ShardRef, threads: &[ShardThread]);
 }
 
 /// All threads that serve shards; shard `i` of each domain is on thread `i` modulo their number.
@@ -69,7 +74,7 @@ impl ShardThreads {
     }
 
     /// Replaces threads that are frozen, for as long as the process runs.
-    pub(super) async fn watch(self, env: Env, shards: Vec<Box<dyn Movable>>) {
+    pub(super) async fn watch(self, env: &Env, shards: &[Box<dyn Movable>]) {
         let count = self.with(|threads| threads.len());
         let mut judges: Vec<Judge> = (0..count).map(|_| Judge::new(env.clock.uptime())).collect();
         let mut restarts = Restarts::default();
@@ -85,12 +90,15 @@ impl ShardThreads {
                 if !judge.is_frozen(heartbeat.beats(), now) {
                     continue;
                 }
-                report(&env, index, &heartbeat);
-                if let Verdict::Escalate(_) = restarts.failed(&policy::THREAD, now) {
+                report(env, index, &heartbeat);
+                let verdict = restarts.failed(&policy::THREAD, now);
+                env.stats.note_thread_budget(restarts.clone());
+                if let Verdict::Escalate(_) = verdict {
+                    env.stats.escalated(policy::THREAD.kind);
                     (env.on_fatal)("shard threads freeze again and again".to_owned());
                     return;
                 }
-                self.replace(index, &shards);
+                self.replace(env, index, shards);
                 *judge = Judge::new(env.clock.uptime());
             }
         }
@@ -98,7 +106,7 @@ impl ShardThreads {
 
     /// Moves the shards of a frozen thread to a new one. The old one cannot be ended: it ends by itself if it ever
     /// wakes.
-    fn replace(&self, index: usize, shards: &[Box<dyn Movable>]) {
+    fn replace(&self, env: &Env, index: usize, shards: &[Box<dyn Movable>]) {
         let thread = ShardThread::start();
         let (frozen, moved) = self.with(|threads| {
             let moved: Vec<ShardRef> = shards
@@ -108,6 +116,9 @@ impl ShardThreads {
             (std::mem::replace(&mut threads[index], thread), moved)
         });
         frozen.arbiter.stop();
+        for shard in &moved {
+            env.stats.shard_restarted(*shard, RestartCause::Frozen);
+        }
         tracing::warn!(
             thread = index,
             shards = moved.len(),

@@ -60,6 +60,56 @@ pub enum Fault {
     /// Every write fails because the disk is full, until cleared.
     #[cfg(feature = "fault-injection")]
     DiskFull,
+    /// The program fails at a certain place outside decisions.
+    #[cfg(feature = "fault-injection")]
+    Failpoint {
+        /// Where.
+        name: Point,
+        /// Only where this kind of actor is concerned: one of [`ACTORS`], or `shard`.
+        actor: Option<String>,
+        /// What happens there.
+        #[serde(flatten)]
+        action: Action,
+        /// So many times.
+        times: u32,
+    },
+}
+
+/// A place in the program that can be made to fail.
+#[cfg(feature = "fault-injection")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Point {
+    /// A transaction is committed, and nobody was told of it.
+    AfterCommitBeforeReply,
+    /// A record is published, and that is noted nowhere.
+    AfterProduceBeforeConfirm,
+    /// A transaction that moves a watermark is about to be committed.
+    BeforeWatermark,
+    /// A transaction that has moved a watermark is committed.
+    AfterWatermark,
+    /// A shard is claimed and its head is read, and it does not serve yet.
+    DuringReload,
+    /// An actor has a message, and nothing of it is decided.
+    InHandler,
+    /// An actor starts.
+    InStarted,
+}
+
+/// What happens at a [`Point`].
+#[cfg(feature = "fault-injection")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
+pub enum Action {
+    /// It panics.
+    Panic,
+    /// The process ends at once, without cleaning up.
+    Exit,
+    /// The thread waits.
+    Delay {
+        /// How long, in milliseconds.
+        for_ms: u32,
+    },
 }
 
 /// Decisions of aggregates that a fault strikes.

@@ -10,25 +10,18 @@ use domain::{Domain, ShardRef, Timestamp};
 use futures::future::BoxFuture;
 use storage::Views;
 
-use super::status::{
-    self, ActorKindStatus, Node, NodeStatus, ParkedStatus, Phase, Readiness, ShardStatus,
-    SystemStatus, WriterStatus,
-};
+use super::status::{self, Node, ParkedStatus, Phase, Readiness, SystemStatus};
 use super::{Fault, FaultError};
 use crate::{
     Unavailable,
     auth::UserHost,
     cluster::{Cluster, Peers, directory::Reading, peers::Failure},
     error::storage,
+    metrics::{self, Exposition, Registry},
     notifications::NotificationHost,
     orders::OrderHost,
     products::ProductHost,
-    runtime::{
-        Env, Host,
-        messages::{Inspect, Inspection, ParkedAction},
-        policy,
-        shards::{Shards, shard_ref},
-    },
+    runtime::{Env, messages::ParkedAction, shards::Shards},
 };
 
 /// Why a parked command could not be retried or discarded.
@@ -62,8 +55,6 @@ pub(crate) fn parked_id(shard: ShardRef, id: u64) -> String {
 
 /// The most parked commands that a status lists.
 const PARKED_LISTED_MAX: usize = 200;
-/// How long a shard has to say how it is.
-const INSPECTION_WAIT: Duration = Duration::from_secs(2);
 
 /// The shop itself.
 #[derive(Clone)]
@@ -183,93 +174,19 @@ impl System {
         })
     }
 
-    /// What this process says of itself.
-    pub async fn node_status(&self) -> NodeStatus {
-        let mut shards = Vec::new();
-        let mut actors = Vec::new();
-        self.inspect(&self.users, Domain::Auth, &mut shards, &mut actors)
-            .await;
-        self.inspect(&self.orders, Domain::Orders, &mut shards, &mut actors)
-            .await;
-        self.inspect(&self.products, Domain::Products, &mut shards, &mut actors)
-            .await;
-        self.inspect(
-            &self.notifications,
-            Domain::Notifications,
-            &mut shards,
-            &mut actors,
-        )
-        .await;
-        let depths = shards.iter().map(|shard| shard.turns_pending);
-        actors.push(ActorKindStatus {
-            kind: policy::SHARD.kind.to_owned(),
-            running: shards.len(),
-            restarts: self.env.stats.restarts(policy::SHARD.kind),
-            mailbox_capacity: policy::SHARD.mailbox_capacity,
-            mailbox_depth_max: depths.max().unwrap_or(0),
-        });
-        let stats = &self.env.stats;
-        NodeStatus {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            started_at: self.started_at,
-            is_stopping: self.is_stopping(),
-            shards,
-            actors,
-            writer: WriterStatus {
-                generation: 1 + stats.generation.load(Ordering::Relaxed),
-                commits: stats.commits.load(Ordering::Relaxed),
-                records: stats.records.load(Ordering::Relaxed),
-                gathered: stats.gathered.load(Ordering::Relaxed),
-            },
-            feed: stats.feed(),
-            faults_allowed: self.env.faults.are_allowed(),
-            faults: self.env.faults.in_force(),
+    /// What this process is and has measured, in the words of Prometheus; `more` adds what others have measured.
+    pub async fn metrics(&self, more: impl FnOnce(&mut Registry)) -> String {
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(Exposition {
+            status: self.node_status().await,
+            stats: self.env.stats.clone(),
+        }));
+        more(&mut registry);
+        let mut text = String::new();
+        if metrics::encode(&mut text, &registry).is_err() {
+            tracing::error!("metrics cannot be written down");
         }
-    }
-
-    async fn inspect<H: Host>(
-        &self,
-        of_domain: &Shards<H>,
-        domain: Domain,
-        shards: &mut Vec<ShardStatus>,
-        actors: &mut Vec<ActorKindStatus>,
-    ) {
-        let known = self.env.stats.shards();
-        let (mut running, mut depth_max) = (0, 0);
-        for (index, handle) in of_domain.all().iter().enumerate() {
-            let shard = shard_ref(domain, index);
-            // A shard that does not answer shows as empty; whether it serves is known without asking it.
-            let inspection =
-                match tokio::time::timeout(INSPECTION_WAIT, handle.address().send(Inspect)).await {
-                    Ok(Ok(inspection)) => inspection,
-                    _ => Inspection::default(),
-                };
-            running += inspection.actors;
-            depth_max = depth_max.max(inspection.mailbox_depth_max);
-            let stats = known.get(&shard).cloned().unwrap_or_default();
-            shards.push(ShardStatus {
-                shard,
-                owner: if stats.owned {
-                    self.node.to_string()
-                } else {
-                    String::new()
-                },
-                epoch: stats.epoch,
-                serving: stats.serving,
-                actors: inspection.actors,
-                turns_pending: inspection.turns_pending,
-                healings: stats.healings,
-                restarts: stats.restarts,
-                held_links: stats.held_links,
-            });
-        }
-        actors.push(ActorKindStatus {
-            kind: H::POLICY.kind.to_owned(),
-            running,
-            restarts: self.env.stats.restarts(H::POLICY.kind),
-            mailbox_capacity: H::POLICY.mailbox_capacity,
-            mailbox_depth_max: depth_max,
-        });
+        text
     }
 
     /// Handles a parked command once more.

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use domain::{ShardRef, Timestamp, Topology, parking::ParkedCommand};
+use engine::Policy;
 use serde::{Deserialize, Serialize};
 use storage::{DirectoryView, NodeEntry};
 
@@ -66,6 +67,49 @@ pub struct ShardStatus {
     pub restarts: u64,
     /// Incoming links that are held by a record which cannot be taken up.
     pub held_links: usize,
+    /// Which ones, by which record, and why.
+    #[serde(default)]
+    pub held: Vec<HeldLinkStatus>,
+    /// Turns that fit it: beyond them commands are refused.
+    #[serde(default)]
+    pub turns_capacity: usize,
+    /// The most turns that ever were pending, since its actor was started.
+    #[serde(default)]
+    pub turns_peak: usize,
+    /// Messages and commands that were refused because it, its mailbox or their aggregate was full.
+    #[serde(default)]
+    pub refused: u64,
+    /// Commands that are parked.
+    #[serde(default)]
+    pub parked: usize,
+    /// Aggregates whose wait has ended, and that still wait.
+    #[serde(default)]
+    pub overdue: usize,
+    /// Some of those, and why they still wait.
+    #[serde(default)]
+    pub stuck: Vec<StuckStatus>,
+}
+
+/// An aggregate whose wait has ended, and that still waits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StuckStatus {
+    /// Which.
+    pub id: u64,
+    /// The shards from which an answer may still be on its way: it is not given up before they are confirmed.
+    pub unconfirmed: Vec<ShardRef>,
+    /// Whether it was told that its wait is over, and could not act on that.
+    pub was_told: bool,
+}
+
+/// A link that is held by a record which cannot be taken up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldLinkStatus {
+    /// Whose record.
+    pub source: ShardRef,
+    /// Its position there.
+    pub position: u64,
+    /// Why it cannot be taken up.
+    pub error: String,
 }
 
 impl ShardStatus {
@@ -81,6 +125,13 @@ impl ShardStatus {
             healings: 0,
             restarts: 0,
             held_links: 0,
+            held: Vec::new(),
+            turns_capacity: 0,
+            turns_peak: 0,
+            refused: 0,
+            parked: 0,
+            overdue: 0,
+            stuck: Vec::new(),
         }
     }
 }
@@ -98,6 +149,52 @@ pub struct ActorKindStatus {
     pub mailbox_capacity: usize,
     /// The most messages found waiting in one of them, now.
     pub mailbox_depth_max: usize,
+    /// The most messages that ever waited in one of them, since its shard's actor was started.
+    #[serde(default)]
+    pub mailbox_depth_peak: usize,
+    /// The restarts, by cause: `panicked`, `gone`, `frozen`, `commit_failed`, `escalated`.
+    #[serde(default)]
+    pub restarts_by_cause: BTreeMap<String, u64>,
+    /// How often the restart budget of one of them was used up.
+    #[serde(default)]
+    pub escalations: u64,
+    /// How often one of them was found frozen.
+    #[serde(default)]
+    pub frozen: u64,
+    /// Their restart budget.
+    #[serde(default)]
+    pub budget: BudgetStatus,
+}
+
+/// A restart budget.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BudgetStatus {
+    /// The most restarts of one actor within the window that ends now.
+    pub used_max: usize,
+    /// Restarts of one actor that are allowed within the window.
+    pub allowed: usize,
+    /// The window, in milliseconds.
+    pub window_ms: u64,
+}
+
+impl BudgetStatus {
+    /// Of a row of the supervision table.
+    pub(crate) fn new(policy: &Policy, used_max: usize) -> Self {
+        Self {
+            used_max,
+            allowed: policy.restarts_max,
+            window_ms: u64::try_from(policy.window.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+}
+
+/// The threads that serve shards.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThreadStatus {
+    /// Threads that were found frozen and replaced, since the start.
+    pub replaced: u64,
+    /// How many may be replaced within which time, all together.
+    pub budget: BudgetStatus,
 }
 
 /// The journal writers of a node.
@@ -131,6 +228,9 @@ pub struct NodeStatus {
     /// Counters of the feed between nodes, by name.
     #[serde(default)]
     pub feed: BTreeMap<String, u64>,
+    /// The threads that serve shards.
+    #[serde(default)]
+    pub threads: ThreadStatus,
     /// Whether its configuration allows faults to be injected.
     #[serde(default)]
     pub faults_allowed: bool,
@@ -272,6 +372,13 @@ pub(crate) fn actors_of(nodes: &[Node]) -> Vec<ActorKindStatus> {
                 known.restarts += actors.restarts;
                 known.mailbox_capacity = known.mailbox_capacity.max(actors.mailbox_capacity);
                 known.mailbox_depth_max = known.mailbox_depth_max.max(actors.mailbox_depth_max);
+                known.mailbox_depth_peak = known.mailbox_depth_peak.max(actors.mailbox_depth_peak);
+                for (cause, restarts) in &actors.restarts_by_cause {
+                    *known.restarts_by_cause.entry(cause.clone()).or_default() += restarts;
+                }
+                known.escalations += actors.escalations;
+                known.frozen += actors.frozen;
+                known.budget.used_max = known.budget.used_max.max(actors.budget.used_max);
             }
             None => kinds.push(actors.clone()),
         }

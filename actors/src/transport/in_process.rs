@@ -7,6 +7,7 @@ use domain::{Domain, ShardRef, Topology, routing};
 use super::{Committed, Feed, Inbox};
 use crate::runtime::{
     Faults,
+    faults::failpoint,
     messages::{Deliver, Record},
 };
 
@@ -83,5 +84,6 @@ impl Feed for InProcessFeed {
             self.deliver(target, source, public.clone());
         }
         self.deliver(LOGS, source, public);
+        failpoint!(self.faults, AfterProduceBeforeConfirm);
     }
 }

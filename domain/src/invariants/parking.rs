@@ -94,6 +94,12 @@ impl Parking {
         };
         let part = task::part(shard, command.aggregate_id);
         let part = (shard, source, command.source_position, part);
+        if let Some(known) = self.commands.get_mut(&(shard, id))
+            && known.is_parked_again(command)
+        {
+            known.command.error.clone_from(&command.error);
+            return;
+        }
         let parked = Parked {
             command: command.clone(),
             time: place.time,
@@ -174,6 +180,18 @@ impl Parking {
 }
 
 impl Parked {
+    /// Whether this is the same command once more, after it was retried and failed: only how it failed is new.
+    fn is_parked_again(&self, command: &ParkedCommand) -> bool {
+        let is_the_same = ParkedCommand {
+            error: String::new(),
+            ..command.clone()
+        } == ParkedCommand {
+            error: String::new(),
+            ..self.command.clone()
+        };
+        self.end.is_none() && is_the_same
+    }
+
     fn wrong(&self, shard: ShardRef, heads: &Heads) -> Option<String> {
         let command = &self.command;
         let source = ShardRef {

@@ -16,8 +16,8 @@ pub(super) struct Link {
     pub(super) inlet: Inlet,
     kind: LinkKind,
     delivered_at: Duration,
-    /// The position of a record that cannot be taken up, which holds the link.
-    held_at: Option<u64>,
+    /// The position of a record that cannot be taken up, which holds the link, and why it cannot.
+    pub(super) held: Option<(u64, String)>,
 }
 
 impl Link {
@@ -26,7 +26,7 @@ impl Link {
             inlet: Inlet::new(watermark),
             kind,
             delivered_at: Duration::ZERO,
-            held_at: None,
+            held: None,
         }
     }
 }
@@ -171,7 +171,7 @@ impl<R: Rules> Shard<R> {
             _ => {
                 let has_all = reached_the_end && link.inlet.cursor() >= last;
                 link.inlet.end_healing(has_all);
-                if link.held_at.take().is_some() {
+                if link.held.take().is_some() {
                     self.count_held_links(fx);
                 }
                 if has_moved {
@@ -188,7 +188,9 @@ impl<R: Rules> Shard<R> {
         };
         link.inlet.end_healing(false);
         link.inlet.announce(position);
-        if link.held_at.replace(position) != Some(position) {
+        let held_at = link.held.as_ref().map(|(position, _)| *position);
+        link.held = Some((position, error.clone()));
+        if held_at != Some(position) {
             fx.note(Notice::Held {
                 source,
                 position,
@@ -199,7 +201,7 @@ impl<R: Rules> Shard<R> {
     }
 
     fn count_held_links(&self, fx: &mut dyn Effects<R>) {
-        let held = self.links.values().filter(|link| link.held_at.is_some());
+        let held = self.links.values().filter(|link| link.held.is_some());
         fx.note(Notice::HeldLinks(held.count()));
     }
 

@@ -14,6 +14,7 @@
 pub mod calls;
 mod deadlines;
 pub mod effects;
+mod health;
 mod keys;
 mod links;
 mod parking;
@@ -33,7 +34,9 @@ use calls::{
     Answer, DealWithParked, Deliver, Entry, Execute, ExecuteError, Inspection, LoadedState,
     Outcome, PartDone, Question, ReadError, Watch, WriterSignal,
 };
+use deadlines::{Confirmations, Wait};
 pub use effects::{Effects, Notice, Wake};
+pub use health::{Health, HeldLink, STUCK_LISTED_MAX, Stuck};
 use keys::KeyClaims;
 use links::Link;
 use registry::{LoadQueue, Slot};
@@ -103,12 +106,16 @@ pub struct Shard<R: Rules> {
     loads: LoadQueue,
     links: BTreeMap<R::Shard, Link>,
     keys: KeyClaims<R>,
-    waiting: BTreeMap<u64, R::Time>,
-    expiry: Option<deadlines::Expiry<R::Shard>>,
+    waiting: BTreeMap<u64, Wait<R>>,
+    confirmations: Confirmations<R::Shard>,
     parked: Vec<R::Parked>,
     /// Parked commands that an operator has begun to deal with.
     dealing_with: BTreeSet<u64>,
     ticks: u64,
+    /// The most turns that were ever pending, and parts that were ever open for one aggregate.
+    peaks: (usize, usize),
+    /// Commands that were refused because the shard, or their aggregate, was full.
+    refused: u64,
 }
 
 impl<R: Rules> Shard<R> {
@@ -134,10 +141,12 @@ impl<R: Rules> Shard<R> {
             links: BTreeMap::new(),
             keys: KeyClaims::default(),
             waiting: BTreeMap::new(),
-            expiry: None,
+            confirmations: Confirmations::default(),
             parked: Vec::new(),
             dealing_with: BTreeSet::new(),
             ticks: 0,
+            peaks: (0, 0),
+            refused: 0,
         }
     }
 
@@ -169,7 +178,8 @@ impl<R: Rules> Shard<R> {
             WriterSignal::Opened { generation, head } => self.load(generation, head, fx),
             WriterSignal::Closed => self.close(fx),
             WriterSignal::Committed { generation, ticket } => {
-                if generation == self.generation {
+                // What another actor of the shard had handed over says nothing of one that was put in its place.
+                if generation == self.generation && self.phase != Phase::Closed {
                     self.on_committed(ticket, fx);
                 }
             }
@@ -201,7 +211,10 @@ impl<R: Rules> Shard<R> {
             None
         };
         match refusal {
-            Some(reason) => execute.reply.tell(Err(ExecuteError::Unavailable(reason))),
+            Some(reason) => {
+                self.refused += u64::from(reason == Unavailable::Busy);
+                execute.reply.tell(Err(ExecuteError::Unavailable(reason)));
+            }
             None if execute.key.is_some() => self.look_up_key(execute, fx),
             None => {
                 self.begin_command(execute, None, fx);
@@ -332,7 +345,7 @@ impl<R: Rules> Shard<R> {
         self.loads = LoadQueue::default();
         self.links.clear();
         self.waiting.clear();
-        self.expiry = None;
+        self.confirmations = Confirmations::default();
         self.parked.clear();
         self.dealing_with.clear();
     }
@@ -362,7 +375,8 @@ impl<R: Rules> Shard<R> {
     fn loaded(&mut self, read: Result<LoadedState<R>, ReadError>, fx: &mut dyn Effects<R>) {
         match read {
             Ok(LoadedState { waiting, parked }) => {
-                self.waiting = waiting.into_iter().collect();
+                let waiting = waiting.into_iter();
+                self.waiting = waiting.map(|(id, end)| (id, Wait::until(end))).collect();
                 self.parked = parked;
                 self.set_phase(Phase::Open, fx);
                 self.look_at_sources(fx);

@@ -97,7 +97,7 @@ impl<R: Rules> Shard<R> {
     pub(super) fn conclude_unparking(
         &mut self,
         id: u64,
-        failure: Option<ExecuteError<R::Rejection>>,
+        (failure, cause): (Option<ExecuteError<R::Rejection>>, Option<String>),
         reply: Reply<Result<(), ParkedError>>,
         retiring: &mut Retiring<R>,
         fx: &mut dyn Effects<R>,
@@ -109,8 +109,13 @@ impl<R: Rules> Shard<R> {
                 None
             }
             Some(ExecuteError::Rejected(rejection)) => Some(rejection.to_string()),
-            Some(ExecuteError::Unavailable(reason)) => Some(reason.to_string()),
+            Some(ExecuteError::Unavailable(reason)) => {
+                Some(cause.unwrap_or_else(|| reason.to_string()))
+            }
         };
+        if let Some(error) = &error {
+            self.park_again(id, error.clone(), retiring, fx);
+        }
         Box::new(move |committed| {
             reply.tell(match (committed, error) {
                 (Err(reason), _) => Err(reason.into()),
@@ -131,6 +136,26 @@ impl<R: Rules> Shard<R> {
         self.dealing_with.remove(&id);
         self.unpark(id, Parking::Discarded, retiring, fx);
         Box::new(move |committed| reply.tell(committed.map_err(Into::into)))
+    }
+
+    /// A parked command has failed once more: it is parked anew under its number, with the error that it failed with.
+    fn park_again(
+        &mut self,
+        id: u64,
+        error: String,
+        retiring: &mut Retiring<R>,
+        fx: &mut dyn Effects<R>,
+    ) {
+        let rules = &self.rules;
+        let mut all = self.parked.iter_mut();
+        let Some(parked) = all.find(|parked| rules.parked_id(parked) == id) else {
+            return;
+        };
+        *parked = rules.failed_again(parked.clone(), error);
+        let what = Parking::Parked;
+        let record = rules.parking_record(parked, what, fx.now(), retiring.trace);
+        retiring.records.push(record);
+        retiring.rows.push(rules.parking_row(parked.clone(), what));
     }
 
     fn unpark(

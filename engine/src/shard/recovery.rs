@@ -36,6 +36,7 @@ impl<R: Rules> Shard<R> {
         let (id, subject) = (turn.parts[part].id, turn.parts[part].subject);
         let is_of_link = matches!(turn.origin, Origin::Link { .. });
         let outcome = error.as_ref().and_then(|error| {
+            turn.error = Some(error.clone());
             let is_worn_out = turn.has_failed(part, uptime);
             match (is_of_link, is_worn_out) {
                 (true, true) => Some(Outcome::Parked(error.clone())),

@@ -126,6 +126,11 @@ impl<R: Rules> Shard<R> {
         stored: Option<(R::Aggregate, u64)>,
         fx: &mut dyn Effects<R>,
     ) {
+        if let Some((state, _)) = &stored
+            && let Some(wait) = self.waiting.get_mut(&id)
+        {
+            wait.learn(|| self.rules.awaited_by(state));
+        }
         let is_at_rest = match &stored {
             Some((state, _)) => self.rules.at_rest(state),
             // One that storage does not have is let go like one at rest; one that is being created is not.

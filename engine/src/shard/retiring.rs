@@ -5,6 +5,7 @@ use super::{
     calls::{
         Companion, Completion, Decided, Entry, ExecuteError, Executed, Execution, Outcome, Reply,
     },
+    deadlines::Wait,
     effects::Effects,
     rules::Rules,
     turns::{Committing, Origin, TakenKey, Turn},
@@ -68,7 +69,7 @@ impl<R: Rules> Shard<R> {
         let aggregates: Vec<u64> = turn.parts.iter().map(|part| part.id).collect();
         let is_command = matches!(turn.origin, Origin::Command { .. });
         let command_of = aggregates.first().copied().filter(|_| is_command);
-        let (origin, key, rows) = (turn.origin, turn.key, turn.rows);
+        let (origin, key, rows, cause) = (turn.origin, turn.key, turn.rows, turn.error);
         let parts = turn.parts.into_iter().zip(outcomes);
         let mut at_rest = turn.at_rest;
         let mut results = Vec::with_capacity(parts.len());
@@ -103,7 +104,7 @@ impl<R: Rules> Shard<R> {
             }
         }
         self.take_rows(&mut retiring, &results, rows, key);
-        let (watermark, completion) = self.conclude(origin, results, &mut retiring, fx);
+        let (watermark, completion) = self.conclude(origin, (results, cause), &mut retiring, fx);
         self.committing.push_back(Committing {
             ticket,
             aggregates,
@@ -165,9 +166,12 @@ impl<R: Rules> Shard<R> {
         if has_changed {
             retiring.rows.push(self.rules.row(state.clone(), version));
             match self.rules.deadline(&state) {
-                Some(deadline) => self.waiting.insert(id, deadline),
-                None => self.waiting.remove(&id),
-            };
+                Some(end) => {
+                    let on = self.rules.awaited_by(&state);
+                    self.waiting.insert(id, Wait::on(end, on));
+                }
+                None => drop(self.waiting.remove(&id)),
+            }
         }
         let is_at_rest = self.rules.at_rest(&state);
         let slot = self.slot(id, fx.uptime());
@@ -185,7 +189,7 @@ impl<R: Rules> Shard<R> {
     fn conclude(
         &mut self,
         origin: Origin<R>,
-        mut results: Results<R>,
+        (mut results, cause): (Results<R>, Option<String>),
         retiring: &mut Retiring<R>,
         fx: &mut dyn Effects<R>,
     ) -> (Option<(R::Shard, u64)>, Option<Completion>) {
@@ -215,7 +219,7 @@ impl<R: Rules> Shard<R> {
             }
             Origin::Unparking { id, reply } => {
                 let failure = results.into_iter().find_map(Result::err);
-                Some(self.conclude_unparking(id, failure, reply, retiring, fx))
+                Some(self.conclude_unparking(id, (failure, cause), reply, retiring, fx))
             }
             Origin::Discarding { id, reply } => {
                 Some(self.conclude_discarding(id, reply, retiring, fx))

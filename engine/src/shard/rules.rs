@@ -140,6 +140,11 @@ pub trait Rules: Sized + 'static {
     /// The shards on which a wait can depend.
     fn awaited(&self) -> Vec<Self::Shard>;
 
+    /// Those of them on which this aggregate's wait depends.
+    fn awaited_by(&self, _state: &Self::Aggregate) -> Vec<Self::Shard> {
+        self.awaited()
+    }
+
     /// An event as a record: number `seq` of the aggregate `about`.
     fn record(
         &self,
@@ -161,6 +166,11 @@ pub trait Rules: Sized + 'static {
 
     /// A part that is set aside.
     fn park(&self, part: PartToPark<'_, Self>) -> Self::Parked;
+
+    /// The same parked command after it has failed once more, in this way.
+    fn failed_again(&self, parked: Self::Parked, _error: String) -> Self::Parked {
+        parked
+    }
 
     /// The number of a parked command.
     fn parked_id(&self, parked: &Self::Parked) -> u64;

@@ -66,6 +66,8 @@ pub(super) struct Turn<R: Rules> {
     pub(super) trace: Option<R::Trace>,
     /// How often each part has failed, and since when.
     failures: BTreeMap<usize, (u32, Duration)>,
+    /// How it failed last.
+    pub(super) error: Option<String>,
 }
 
 impl<R: Rules> Turn<R> {
@@ -79,6 +81,7 @@ impl<R: Rules> Turn<R> {
             at_rest: None,
             trace: None,
             failures: BTreeMap::new(),
+            error: None,
         }
     }
 
@@ -134,6 +137,7 @@ impl<R: Rules> Shard<R> {
     ) {
         let (id, command, issued) = match execute.addressee {
             Addressee::Existing(id, _) if self.is_full(id) => {
+                self.refused += 1;
                 let busy = ExecuteError::Unavailable(Unavailable::Busy);
                 return execute.reply.tell(Err(busy));
             }
@@ -177,6 +181,7 @@ impl<R: Rules> Shard<R> {
         let is_of_link = matches!(turn.origin, Origin::Link { .. });
         let parts = turn.parts.clone();
         let ticket = self.pipeline.begin(turn, parts.len());
+        self.peaks.0 = self.peaks.0.max(self.turns_pending());
         for (index, part) in parts.into_iter().enumerate() {
             if is_of_link && self.is_parked_for(part.id, part.subject) {
                 let parked = Outcome::Parked(PARKED_BEHIND.to_owned());
@@ -184,7 +189,10 @@ impl<R: Rules> Shard<R> {
             } else {
                 self.dispatch((ticket, index), part.id, part.is_new, part.command, fx);
             }
-            self.slot(part.id, fx.uptime()).open += 1;
+            let slot = self.slot(part.id, fx.uptime());
+            slot.open += 1;
+            let open = slot.open;
+            self.peaks.1 = self.peaks.1.max(open);
         }
         ticket
     }

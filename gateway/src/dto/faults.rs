@@ -1,5 +1,8 @@
 //! Faults to inject.
 
+#[cfg(feature = "fault-injection")]
+mod failpoints;
+
 use actors::system::{ACTORS, Decisions, FREEZE_MAX, Fault, SLOW_COMMIT_MAX};
 use utoipa::ToSchema;
 
@@ -18,8 +21,7 @@ const TEXT_LENGTH_MAX: usize = 200;
 #[cfg(not(feature = "fault-injection"))]
 const KINDS: &str = "must be one of panic, poison, freeze, feed, slow_commits, exit";
 #[cfg(feature = "fault-injection")]
-const KINDS: &str =
-    "must be one of panic, poison, freeze, feed, slow_commits, exit, commit_failure, disk_full";
+const KINDS: &str = "must be one of panic, poison, freeze, feed, slow_commits, exit, commit_failure, disk_full, failpoint";
 
 /// A fault to inject, and into which node; every one if none is named.
 #[derive(Debug)]
@@ -87,6 +89,8 @@ impl FromBody for NewFault {
             }
             #[cfg(feature = "fault-injection")]
             "disk_full" => Some(Fault::DiskFull),
+            #[cfg(feature = "fault-injection")]
+            "failpoint" => failpoints::read(&mut object),
             _ => field.refuse(FaultCode::InvalidFormat, KINDS),
         });
         let node = object.nullable("node", text);

@@ -92,7 +92,14 @@ pub(crate) enum EventData {
         /// What is given back.
         released: Vec<Pieces>,
     },
-    /// The order was given up, or a product answered too late.
+    /// The order was given up.
+    Expired {
+        /// Why: `deadline_passed`.
+        reason: &'static str,
+        /// What is given back.
+        released: Vec<Pieces>,
+    },
+    /// A product answered too late.
     Released {
         /// What is given back.
         released: Vec<Pieces>,
@@ -179,7 +186,8 @@ impl From<OrderEvent> for EventData {
                 },
                 released: pieces(&releases),
             },
-            OrderEvent::OrderExpired { releases, .. } => Self::Released {
+            OrderEvent::OrderExpired { releases, .. } => Self::Expired {
+                reason: "deadline_passed",
                 released: pieces(&releases),
             },
             OrderEvent::LateReservationReleased { release } => Self::Released {

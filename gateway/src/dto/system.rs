@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use actors::system::{
-    self, ActorKindStatus, Fault, ParkedStatus, ShardStatus, SystemStatus, WriterStatus,
+    self, ActorKindStatus, BudgetStatus, Fault, HeldLinkStatus, ParkedStatus, ShardStatus,
+    StuckStatus, SystemStatus, WriterStatus,
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use domain::OrderId;
@@ -89,6 +90,8 @@ struct Node {
     writer: Writer,
     /// Figures of the feed between nodes, by name; empty in a shop of one process.
     feed: BTreeMap<String, u64>,
+    /// The threads that serve shards.
+    threads: Threads,
     /// Whether it allows faults to be injected.
     faults_allowed: bool,
     /// The injected faults that are in force, as they were injected.
@@ -132,6 +135,52 @@ struct Shard {
     restarts: u64,
     /// Incoming links that are held by a record which cannot be taken up.
     held_links: usize,
+    /// Which ones, by which record, and why.
+    held: Vec<HeldLink>,
+    /// Turns that fit it; beyond them commands are refused with 503.
+    turns_capacity: usize,
+    /// The most turns that ever were pending since its actor was started.
+    turns_peak: usize,
+    /// Commands and messages that were refused because it, its mailbox or their aggregate was full, since its actor was
+    /// started.
+    refused: u64,
+    /// Commands that it has parked.
+    parked: usize,
+    /// Aggregates whose deadline has passed, and that still wait.
+    overdue: usize,
+    /// The first 20 of those, and why they still wait.
+    stuck: Vec<Stuck>,
+}
+
+/// An aggregate, such as an order, whose deadline has passed, and that still waits.
+#[derive(Serialize, ToSchema)]
+#[schema(as = StuckAggregate)]
+struct Stuck {
+    /// Its id.
+    id: u64,
+    /// The shards from which an answer may still be on its way: it is not given up before that is known.
+    unconfirmed: Vec<Place>,
+    /// Whether it was told to give up, and could not. It will be told again.
+    was_told: bool,
+}
+
+/// A shard.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ShardPlace)]
+struct Place {
+    /// The domain.
+    domain: &'static str,
+    /// Which of the domain's shards.
+    shard: u16,
+}
+
+/// An incoming link that is held by a record which cannot be taken up.
+#[derive(Serialize, ToSchema)]
+struct HeldLink {
+    /// The record.
+    source: Source,
+    /// Why it cannot be taken up.
+    reason: String,
 }
 
 /// All actors of one kind.
@@ -148,6 +197,38 @@ struct ActorKind {
     mailbox_capacity: usize,
     /// The most messages found waiting in one of them, now.
     mailbox_depth_max: usize,
+    /// The most messages that ever waited in one of them, since the actor of its shard was started.
+    mailbox_depth_peak: usize,
+    /// The restarts by cause: `panicked`, `gone`, `frozen`, `commit_failed`, `escalated`.
+    #[schema(example = json!({"panicked": 2}))]
+    restarts_by_cause: BTreeMap<String, u64>,
+    /// How often one of them used up its restart budget.
+    escalations: u64,
+    /// How often one of them was found frozen, and its thread replaced.
+    frozen: u64,
+    /// Their restart budget.
+    budget: Budget,
+}
+
+/// How many restarts are allowed within which time, and how many are used.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RestartBudget)]
+struct Budget {
+    /// The most restarts of one of them within the window that ends now.
+    used_max: usize,
+    /// Restarts of one of them that are allowed within the window; with one more, what is above it restarts.
+    allowed: usize,
+    /// The window, in milliseconds.
+    window_ms: u64,
+}
+
+/// The threads that serve shards.
+#[derive(Serialize, ToSchema)]
+struct Threads {
+    /// Threads that were found frozen and replaced, since the start.
+    replaced: u64,
+    /// How many of them, all together, may be replaced; with one more the process ends.
+    budget: Budget,
 }
 
 /// A parked command.
@@ -216,6 +297,10 @@ impl From<system::Node> for Node {
             readiness: node.readiness.into(),
             writer: node.status.writer.into(),
             feed: node.status.feed,
+            threads: Threads {
+                replaced: node.status.threads.replaced,
+                budget: node.status.threads.budget.into(),
+            },
             faults_allowed: node.status.faults_allowed,
             faults: node.status.faults,
         }
@@ -246,6 +331,50 @@ impl From<ShardStatus> for Shard {
             healings: status.healings,
             restarts: status.restarts,
             held_links: status.held_links,
+            held: status.held.into_iter().map(HeldLink::from).collect(),
+            turns_capacity: status.turns_capacity,
+            turns_peak: status.turns_peak,
+            refused: status.refused,
+            parked: status.parked,
+            overdue: status.overdue,
+            stuck: status.stuck.into_iter().map(Stuck::from).collect(),
+        }
+    }
+}
+
+impl From<HeldLinkStatus> for HeldLink {
+    fn from(link: HeldLinkStatus) -> Self {
+        Self {
+            source: Source {
+                domain: link.source.domain.name(),
+                shard: link.source.shard,
+                position: link.position,
+            },
+            reason: link.error,
+        }
+    }
+}
+
+impl From<StuckStatus> for Stuck {
+    fn from(stuck: StuckStatus) -> Self {
+        let unconfirmed = stuck.unconfirmed.into_iter().map(|shard| Place {
+            domain: shard.domain.name(),
+            shard: shard.shard,
+        });
+        Self {
+            id: stuck.id,
+            unconfirmed: unconfirmed.collect(),
+            was_told: stuck.was_told,
+        }
+    }
+}
+
+impl From<BudgetStatus> for Budget {
+    fn from(budget: BudgetStatus) -> Self {
+        Self {
+            used_max: budget.used_max,
+            allowed: budget.allowed,
+            window_ms: budget.window_ms,
         }
     }
 }
@@ -258,6 +387,11 @@ impl From<ActorKindStatus> for ActorKind {
             restarts: status.restarts,
             mailbox_capacity: status.mailbox_capacity,
             mailbox_depth_max: status.mailbox_depth_max,
+            mailbox_depth_peak: status.mailbox_depth_peak,
+            restarts_by_cause: status.restarts_by_cause,
+            escalations: status.escalations,
+            frozen: status.frozen,
+            budget: status.budget.into(),
         }
     }
 }

@@ -9,6 +9,7 @@ mod faults;
 mod health;
 mod legacy;
 mod logs;
+pub(crate) mod metrics;
 mod notifications;
 mod orders;
 mod products;
@@ -43,6 +44,7 @@ pub(crate) fn register(config: &mut ServiceConfig<'_>) {
         .configure(system::register)
         .configure(faults::register)
         .configure(health::register)
+        .configure(metrics::register)
         .configure(docs::register)
         .configure(legacy::register);
 }

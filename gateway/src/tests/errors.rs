@@ -20,7 +20,7 @@ async fn what_is_not_there_is_a_problem_whatever_the_client_accepts() {
         "/v1/",
         "/v1/nothing",
         "/v1/orders/",
-        "/metrics",
+        "/metrics/",
         "/%00",
         "/v1/orders/1/ship",
     ] {

@@ -156,9 +156,10 @@ fn news(state: &State, node: &Node) -> bool {
     let Some((_, before)) = &node.expiry else {
         return true;
     };
-    let mut after = before.clone();
-    let heads = Side::BOTH.map(|side| (side.shard(), state.stored(side).head.clone()));
-    after.look(node.shard, &heads) || after != *before
+    let mut after = *before;
+    let [mine, theirs] =
+        [Side::Orders, Side::Products].map(|side| (side.shard(), &state.stored(side).head));
+    after.look(mine, theirs) || after != *before
 }
 
 fn of_link(config: &Config, state: &State, node: &Node, at: At, actions: &mut Vec<Action>) {

@@ -65,7 +65,7 @@ pub(super) struct Work {
 }
 
 /// Orders that are overdue, and how far the confirmation of the links that they wait on has come.
-pub type Expiry = (Vec<u64>, Confirmation<ShardRef>);
+pub type Expiry = (Vec<u64>, Confirmation);
 
 /// A node.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -212,12 +212,8 @@ impl Node {
         let (orders, mut confirmation) = self
             .expiry
             .take()
-            .unwrap_or_else(|| (overdue.clone(), Confirmation::Begun));
-        let heads = [
-            (ORDERS, stored.head.clone()),
-            (PRODUCTS, source.head.clone()),
-        ];
-        let is_confirmed = confirmation.look(self.shard, &heads);
+            .unwrap_or_else(|| (overdue.clone(), Confirmation::begin(&stored.head, PRODUCTS)));
+        let is_confirmed = confirmation.look((ORDERS, &stored.head), (PRODUCTS, &source.head));
         if !is_confirmed && mutation != Some(Mutation::DeadlineIgnoresLink) {
             self.expiry = Some((orders, confirmation));
             return Vec::new();

@@ -32,6 +32,8 @@ pub enum Fault {
     StoreAway,
     /// A question to the store is not answered.
     ReadFails,
+    /// A question to the store is answered seconds later, as the store was when it arrived.
+    ReadLate,
     /// The broker takes nothing for seconds.
     BrokerAway,
     /// A message is refused by the broker, or its acknowledgement is lost: the producer ends and begins anew.
@@ -58,7 +60,7 @@ pub enum Fault {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Crash,
         Self::Pause,
         Self::SecondOwner,
@@ -69,6 +71,7 @@ impl Fault {
         Self::CommitLate,
         Self::StoreAway,
         Self::ReadFails,
+        Self::ReadLate,
         Self::BrokerAway,
         Self::ProduceFails,
         Self::Forgotten,
@@ -96,6 +99,7 @@ impl Fault {
             Self::CommitLate => "commit lands late",
             Self::StoreAway => "store away",
             Self::ReadFails => "reading fails",
+            Self::ReadLate => "reading takes seconds",
             Self::BrokerAway => "broker away",
             Self::ProduceFails => "producer fails",
             Self::Forgotten => "message forgotten",
@@ -127,7 +131,7 @@ impl Fault {
     const fn rate(self) -> f64 {
         match self {
             Self::CommitFails | Self::CommitUnknown | Self::CommitLate => 0.01,
-            Self::ReadFails => 0.02,
+            Self::ReadFails | Self::ReadLate => 0.02,
             Self::ProduceFails => 0.01,
             Self::Forgotten | Self::Doubled | Self::Late => 0.05,
             Self::Panic => 0.01,
@@ -303,7 +307,7 @@ impl Plan {
             stocks: (0..products).map(|_| rng.random_range(0..=120)).collect(),
             orders,
             orders_until_ms: rng.random_range(5_000..=60_000),
-            deadline: Duration::from_secs(rng.random_range(2..=30)),
+            deadline: Duration::from_millis(rng.random_range(100..=20_000)),
             fault_every_ms: rng.random_range(300..=5_000),
             faults,
             mutation,

@@ -28,7 +28,10 @@ impl World {
         } else {
             self.answer(seat, question)
         };
-        let wait = self.clockwork.draw(0..8);
+        let mut wait = self.clockwork.draw(0..8);
+        if self.clockwork.strikes(Fault::ReadLate) {
+            wait += self.clockwork.draw(0..4_000);
+        }
         self.clockwork
             .after(wait, Event::Answered(seat, life, answer));
     }

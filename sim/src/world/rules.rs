@@ -382,6 +382,13 @@ impl Rules for ShopRules {
         }
     }
 
+    fn awaited_by(&self, state: &State) -> Vec<ShardRef> {
+        match state {
+            State::Order(order) => routing::awaited_by(order, &self.topology),
+            _ => Vec::new(),
+        }
+    }
+
     fn record(
         &self,
         event: Event,
@@ -426,6 +433,11 @@ impl Rules for ShopRules {
             at: parked.at,
             fact: parked.fact.clone(),
         }
+    }
+
+    fn failed_again(&self, mut parked: SetAside, error: String) -> SetAside {
+        parked.command.error = error;
+        parked
     }
 
     fn parked_id(&self, parked: &SetAside) -> u64 {

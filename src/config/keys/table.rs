@@ -209,6 +209,15 @@ keys! {
         "The file with the key that signs access tokens: Ed25519, PKCS#8, PEM. The same for all processes.",
     ];
 
+    METRICS_LISTEN: "metrics.listen",
+        Kind::Text { allowed: "an IP address and a port, like 127.0.0.1:9090", check: checks::socket_address },
+        Told { default: "a node serves no metrics", example: "\"127.0.0.1:9090\"" }, OPEN, [
+        "Where a node serves GET /metrics over HTTP; port 0 picks a free one. A gateway has them at gateway.http.",
+    ];
+    METRICS_PUBLIC: "metrics.public", Kind::Boolean, Value("true"), OPEN, [
+        "Whether anyone may read /metrics. If not, it wants an administrator's access token.",
+    ];
+
     FAULTS_ALLOWED: "faults.allowed", Kind::Boolean, Value("false"), OPEN, [
         "Whether administrators may inject faults by POST /v1/system/faults, and `stampede chaos` with them. Not for a real",
         "shop. The gateway and every node have to allow it.",

@@ -135,6 +135,10 @@ impl<H: Host> Rules for HostRules<H> {
         self.host.awaited(&self.topology)
     }
 
+    fn awaited_by(&self, state: &H::Aggregate) -> Vec<ShardRef> {
+        self.host.awaited_by(state, &self.topology)
+    }
+
     fn record(
         &self,
         event: Self::Event,
@@ -188,6 +192,11 @@ impl<H: Host> Rules for HostRules<H> {
                 error: parked.error,
             },
         }
+    }
+
+    fn failed_again(&self, mut parked: ParkedRow, error: String) -> ParkedRow {
+        parked.command.error = error;
+        parked
     }
 
     fn parked_id(&self, parked: &ParkedRow) -> u64 {

@@ -29,10 +29,11 @@ use tokio::sync::mpsc;
 use super::{
     Env, Host,
     aggregate::AggregateActor,
+    faults::failpoint,
     host::HostRules,
     messages::{
-        DealWithParked, Deliver, Execute, GiveUp, Inspect, StopTaking, Watch, WriterHandle,
-        WriterSignal,
+        AskReport, DealWithParked, Deliver, Execute, GiveUp, Inspect, Report, StopTaking, Watch,
+        WriterHandle, WriterSignal,
     },
     policy,
     turn_taking::TurnTaking,
@@ -54,6 +55,7 @@ pub struct ShardActor<H: Host> {
     heartbeat: Arc<Heartbeat>,
     turns: TurnTaking,
     retired: Retired,
+    failed: mpsc::UnboundedSender<ShardRef>,
 }
 
 /// Says that another actor has taken an actor's place.
@@ -71,18 +73,34 @@ impl Retired {
     }
 }
 
+/// What an actor of a shard is given.
+pub struct Post {
+    /// What all actors share.
+    pub env: Env,
+    /// Where it hands turns over.
+    pub writer: WriterHandle,
+    /// What the writer tells it.
+    pub signals: mpsc::UnboundedReceiver<WriterSignal>,
+    /// How it shows that its thread goes on.
+    pub heartbeat: Arc<Heartbeat>,
+    /// How it learns that another has taken its place.
+    pub retired: Retired,
+    /// Told of the shard if the actor ends before that: then it has panicked.
+    pub failed: mpsc::UnboundedSender<ShardRef>,
+}
+
 impl<H: Host> ShardActor<H> {
     /// A shard, closed until the writer opens it by a signal.
     #[must_use]
-    pub fn new(
-        host: H,
-        env: Env,
-        shard: ShardRef,
-        writer: WriterHandle,
-        signals: mpsc::UnboundedReceiver<WriterSignal>,
-        heartbeat: Arc<Heartbeat>,
-        retired: Retired,
-    ) -> Self {
+    pub fn new(host: H, shard: ShardRef, post: Post) -> Self {
+        let Post {
+            env,
+            writer,
+            signals,
+            heartbeat,
+            retired,
+            failed,
+        } = post;
         let host = Arc::new(host);
         let rules = HostRules::new(host.clone(), shard, env.topology);
         let (parts_done, parts_done_end) = mpsc::unbounded_channel();
@@ -99,6 +117,7 @@ impl<H: Host> ShardActor<H> {
             heartbeat,
             turns: TurnTaking::default(),
             retired,
+            failed,
         }
     }
 
@@ -115,6 +134,7 @@ impl<H: Host> ShardActor<H> {
         }
         self.heartbeat.beat();
         self.turns.handled(ctx);
+        failpoint!(self.env.faults, InHandler, policy::SHARD.kind);
         let mut driver = Driver {
             shard: self.shard,
             host: &self.host,
@@ -133,6 +153,7 @@ impl<H: Host> Actor for ShardActor<H> {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
+        failpoint!(self.env.faults, InStarted, policy::SHARD.kind);
         ctx.set_mailbox_capacity(policy::SHARD.mailbox_capacity);
         if let Some(signals) = self.signals.take() {
             ctx.add_stream(stream_of(signals));
@@ -148,7 +169,7 @@ impl<H: Host> Actor for ShardActor<H> {
 
 impl<H: Host> Drop for ShardActor<H> {
     fn drop(&mut self) {
-        if !self.retired.is_so() {
+        if !self.retired.is_so() && self.failed.send(self.shard).is_err() {
             self.env
                 .ended(&format!("the actor of shard {}", self.shard));
         }
@@ -177,7 +198,8 @@ impl<H: Host> Handler<Execute<H::Aggregate>> for ShardActor<H> {
     type Result = ();
 
     fn handle(&mut self, execute: Execute<H::Aggregate>, ctx: &mut Self::Context) {
-        self.drive(ctx, |machine, fx| machine.execute(execute.into(), fx));
+        let call = execute.into_call(&self.env.stats);
+        self.drive(ctx, |machine, fx| machine.execute(call, fx));
     }
 }
 
@@ -211,6 +233,18 @@ impl<H: Host> Handler<Inspect> for ShardActor<H> {
 
     fn handle(&mut self, _: Inspect, _: &mut Self::Context) -> Self::Result {
         MessageResult(self.machine.inspect())
+    }
+}
+
+impl<H: Host> Handler<AskReport> for ShardActor<H> {
+    type Result = MessageResult<AskReport>;
+
+    fn handle(&mut self, _: AskReport, _: &mut Self::Context) -> Self::Result {
+        let clock = self.env.clock;
+        MessageResult(Report {
+            inspection: self.machine.inspect(),
+            health: self.machine.health(clock.uptime(), clock.now()),
+        })
     }
 }
 

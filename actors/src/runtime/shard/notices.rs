@@ -1,9 +1,9 @@
 //! What operators are told of a shard: log lines and counters.
 
 use domain::{Aggregate, ShardRef};
-use engine::shard::{Notice, Phase};
+use engine::shard::{Notice, Phase, effects::Cause};
 
-use crate::runtime::{Env, Host};
+use crate::runtime::{Env, Host, stats::RestartCause};
 
 /// Logs and counts.
 pub(super) fn note<H: Host>(env: &Env, shard: ShardRef, notice: Notice<ShardRef>) {
@@ -18,7 +18,8 @@ pub(super) fn note<H: Host>(env: &Env, shard: ShardRef, notice: Notice<ShardRef>
             stats.serving = phase == Phase::Open;
         }),
         Notice::Healing => env.stats.shard(shard, |stats| stats.healings += 1),
-        Notice::HeldLinks(held) => env.stats.shard(shard, |stats| stats.held_links = held),
+        // Which links are held is seen when the shard is asked how it is.
+        Notice::HeldLinks(_) => {}
         Notice::Held {
             source,
             position,
@@ -28,15 +29,19 @@ pub(super) fn note<H: Host>(env: &Env, shard: ShardRef, notice: Notice<ShardRef>
         }
         Notice::Rebuilt { id, cause, error } => {
             tracing::warn!(%shard, kind, id, ?cause, %error, "an actor failed and is rebuilt");
-            env.stats.restarted(kind);
+            env.stats.restarted(
+                kind,
+                match cause {
+                    Cause::Failed => RestartCause::Panicked,
+                    Cause::Gone => RestartCause::Gone,
+                },
+            );
         }
         Notice::BudgetUsedUp { id } => {
             tracing::error!(%shard, kind, id, "the restart budget is used up; the shard restarts");
+            env.stats.escalated(kind);
         }
-        Notice::Restarts => {
-            env.stats.restarted("shard");
-            env.stats.shard(shard, |stats| stats.restarts += 1);
-        }
+        Notice::Restarts => env.stats.shard_restarted(shard, RestartCause::Escalated),
         Notice::Parked {
             source,
             position,

@@ -9,7 +9,7 @@ use engine::shard::{
 };
 use storage::{Key, StorageError, StoredRecord};
 
-use crate::runtime::{Env, Host, decode, host::HostRules};
+use crate::runtime::{Env, Host, decode, faults::failpoint, host::HostRules};
 
 /// Asks storage. A failure of the device ends the process; any other is logged, and answered as one.
 pub(super) async fn answer<H: Host>(
@@ -23,6 +23,7 @@ pub(super) async fn answer<H: Host>(
     match question {
         Question::State => {
             let state = state(&env, &*host, shard).await;
+            failpoint!(env.faults, DuringReload);
             Answer::State(state.map_err(|error| failed("what the shard must know", error)))
         }
         Question::Heads(shards, reason) => {

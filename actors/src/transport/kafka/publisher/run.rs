@@ -22,6 +22,7 @@ use super::{
     PublisherSetup,
     families::{FamilyState, doubts_topics},
 };
+use crate::runtime::faults::failpoint;
 
 /// The longest sleep: then it looks around anyway.
 const IDLE_MAX: Duration = Duration::from_secs(1);
@@ -180,6 +181,7 @@ impl Publisher {
             state.heard(now, result.is_ok());
             match result {
                 Ok(()) => {
+                    failpoint!(self.setup.faults, AfterProduceBeforeConfirm);
                     self.counts.acknowledged.add(1);
                     if let Some(shard) = self.shards.get_mut(&ticket.shard)
                         && shard.life == ticket.life
