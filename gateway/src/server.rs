@@ -100,7 +100,7 @@ pub fn serve_metrics(listener: TcpListener, shop: Shop, config: Config) -> io::R
             .into_utoipa_app()
             .configure(routes::metrics::register)
             .into_app()
-            .default_service(web::to(routes::fallback))
+            .default_service(web::to(routes::nothing))
             .app_data(edge.clone())
             .app_data(shop.clone())
             .wrap(from_fn(edge_layer))

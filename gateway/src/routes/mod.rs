@@ -58,6 +58,14 @@ pub(crate) fn form_of(path: &str) -> Form {
     }
 }
 
+/// What is not served by a process that serves no shop.
+pub(crate) async fn nothing() -> Result<HttpResponse, Problem> {
+    Err(Problem::new(
+        Code::NotFound,
+        "there is nothing at this path",
+    ))
+}
+
 /// What no route took: 405 where another method is taken, the methods for OPTIONS, else 404.
 pub(crate) async fn fallback(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let Some(allow) = Edge::of(&request)?.methods.at(request.path()) else {
