@@ -128,10 +128,10 @@ pub(super) async fn start(args: &ServersArgs, cluster: &ClusterArgs) -> Result<D
         home: Some(home),
     };
     for member in &deployment.members {
-        member.process.lock().await.spawn()?;
+        member.process.write().await.spawn()?;
     }
     for member in &deployment.members {
-        member.is_up(&mut *member.process.lock().await).await?;
+        member.is_up(&mut *member.process.write().await).await?;
     }
     Ok(deployment)
 }
@@ -303,7 +303,7 @@ fn node(home: &Path, config: &Path, name: &str) -> Member {
         hosts_shards: true,
         address: None,
         ready_words: NODE_IS_UP,
-        process: sync::Mutex::new(Process::new(home, &format!("node-{name}"), arguments)),
+        process: sync::RwLock::new(Process::new(home, &format!("node-{name}"), arguments)),
     }
 }
 
@@ -316,7 +316,7 @@ fn gateway(home: &Path, config: &Path, password: &str, address: &Address) -> Mem
         hosts_shards: false,
         address: Some(address.clone()),
         ready_words: SERVES,
-        process: sync::Mutex::new(process),
+        process: sync::RwLock::new(process),
     }
 }
 

@@ -49,7 +49,7 @@ pub(super) struct Deployment {
 /// A server behind a proxy, which suffers one disturbance at a time.
 pub(super) struct Proxied(pub(super) sync::Mutex<Proxy>);
 
-/// A process of the shop. Whoever holds the lock may do with it what he likes.
+/// A process of the shop. Whoever has the lock to himself may do with it what he likes.
 pub(super) struct Member {
     /// Its name, also in the cluster.
     pub(super) name: String,
@@ -58,7 +58,7 @@ pub(super) struct Member {
     pub(super) address: Option<Address>,
     /// What it prints when it is up, before the place where it is found.
     pub(super) ready_words: &'static str,
-    pub(super) process: sync::Mutex<Process>,
+    pub(super) process: sync::RwLock<Process>,
 }
 
 impl Member {
@@ -119,7 +119,7 @@ impl Deployment {
             sleep(LOOK_AFTER_PAUSE).await;
             for member in &self.members {
                 // Somebody else is at it.
-                let Ok(mut process) = member.process.try_lock() else {
+                let Ok(mut process) = member.process.try_write() else {
                     continue;
                 };
                 let told = match process.ended() {
@@ -139,7 +139,7 @@ impl Deployment {
     /// Stops all processes in good order; what went wrong with it.
     pub(super) async fn stop(&self) -> Vec<String> {
         let stops = self.members.iter().map(|member| async {
-            let mut process = member.process.lock().await;
+            let mut process = member.process.write().await;
             let stopped = process.terminate().await;
             // One that does not end is ended.
             let killed = process.kill().await;
@@ -153,7 +153,7 @@ impl Deployment {
     pub(super) async fn unexpected_panics(&self) -> Vec<String> {
         let mut panics = Vec::new();
         for member in &self.members {
-            panics.extend(member.process.lock().await.unexpected_panics());
+            panics.extend(member.process.write().await.unexpected_panics());
         }
         panics
     }

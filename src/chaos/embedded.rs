@@ -33,9 +33,9 @@ pub(super) async fn start() -> Result<Deployment> {
         hosts_shards: true,
         address: Some(address.clone()),
         ready_words: SERVES,
-        process: sync::Mutex::new(process),
+        process: sync::RwLock::new(process),
     };
-    member.start(&mut *member.process.lock().await).await?;
+    member.start(&mut *member.process.write().await).await?;
     Ok(Deployment {
         shape: Shape::Embedded,
         address,

@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use anyhow::{Context, Result, bail};
 use reqwest::Method;
 use serde_json::Value;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::{
+    sync::RwLock,
+    time::{Instant, sleep, sleep_until, timeout},
+};
 
 use super::{
     api::{Api, Request},
@@ -29,6 +32,15 @@ pub(super) struct Injector {
     pub(super) admin: Api,
     pub(super) books: Arc<Books>,
     pub(super) progress: Arc<Progress>,
+    /// Whoever ends all faults has this to himself.
+    pub(super) clearing: RwLock<()>,
+}
+
+/// A fault that the shop is asked for.
+struct Asked<'a> {
+    body: &'a Value,
+    end: Option<&'a End>,
+    hold: Duration,
 }
 
 impl Injector {
@@ -51,8 +63,13 @@ impl Injector {
 
     async fn strike(&self, number: usize, fault: &Planned) -> Result<()> {
         let begun = match &fault.action {
-            Action::Inject { body, end } => {
-                self.inject(number, fault.kind, body, end.as_ref()).await?
+            Action::Inject { body, end, hold } => {
+                let asked = Asked {
+                    body,
+                    end: end.as_ref(),
+                    hold: *hold,
+                };
+                self.inject(number, fault.kind, asked).await?
             }
             Action::Exit { whom, after_ms } => self.exit(fault.kind, *whom, *after_ms).await?,
             Action::Kill { whom, down } => self.kill(fault.kind, *whom, *down).await?,
@@ -72,25 +89,30 @@ impl Injector {
     }
 
     /// Asks the shop for a fault, and in a cluster one of its nodes.
-    async fn inject(
-        &self,
-        number: usize,
-        kind: &str,
-        body: &Value,
-        end: Option<&End>,
-    ) -> Result<Instant> {
+    async fn inject(&self, number: usize, kind: &str, asked: Asked<'_>) -> Result<Instant> {
         let nodes = self.deployment.nodes();
+        let member = nodes.get(number % nodes.len().max(1));
         let node = (nodes.len() > 1).then(|| nodes[number % nodes.len()].name.as_str());
-        self.ask(body, node).await?;
+        let _held = match member {
+            Some(member) if !asked.hold.is_zero() => {
+                Some((self.clearing.read().await, member.process.read().await))
+            }
+            _ => None,
+        };
+        self.ask(asked.body, node).await?;
         let begun = Instant::now();
-        self.progress.fault(&format!("{kind} {body}"));
-        let Some(end) = end else {
+        self.progress.fault(&format!("{kind} {}", asked.body));
+        sleep(asked.hold).await;
+        let Some(end) = asked.end else {
             return Ok(begun);
         };
         sleep(end.after).await;
         match &end.by {
             Some(body) => self.ask(body, node).await?,
-            None => clear(&self.admin, INJECTION_TIME_MAX).await?,
+            None => {
+                let _alone = self.clearing.write().await;
+                clear(&self.admin, INJECTION_TIME_MAX).await?;
+            }
         }
         Ok(begun)
     }
@@ -116,7 +138,7 @@ impl Injector {
     /// Lets a process end of itself, as if it was killed, and starts it again.
     async fn exit(&self, kind: &str, whom: Whom, after_ms: u32) -> Result<Instant> {
         let member = self.deployment.member(whom)?;
-        let mut process = member.process.lock().await;
+        let mut process = member.process.write().await;
         let node = (self.deployment.nodes().len() > 1).then_some(member.name.as_str());
         let body = serde_json::json!({"kind": "exit", "after_ms": after_ms});
         self.progress.fault(&format!("{kind} of {}", member.name));
@@ -135,7 +157,7 @@ impl Injector {
 
     async fn kill(&self, kind: &str, whom: Whom, down: Duration) -> Result<Instant> {
         let member = self.deployment.member(whom)?;
-        let mut process = member.process.lock().await;
+        let mut process = member.process.write().await;
         self.progress
             .fault(&format!("{kind} of {} for {down:?}", member.name));
         let begun = Instant::now();
@@ -147,7 +169,7 @@ impl Injector {
 
     async fn terminate(&self, kind: &str, whom: Whom, down: Duration) -> Result<Instant> {
         let member = self.deployment.member(whom)?;
-        let mut process = member.process.lock().await;
+        let mut process = member.process.write().await;
         self.progress
             .fault(&format!("{kind} of {} for {down:?}", member.name));
         let begun = Instant::now();
@@ -163,7 +185,7 @@ impl Injector {
 
     async fn freeze(&self, kind: &str, whom: Whom, time: Duration) -> Result<Instant> {
         let member = self.deployment.member(whom)?;
-        let process = member.process.lock().await;
+        let process = member.process.write().await;
         self.progress
             .fault(&format!("{kind} of {} for {time:?}", member.name));
         let begun = Instant::now();

@@ -32,7 +32,12 @@ pub(super) enum Server {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Action {
     /// The shop is asked to let something go wrong, and after a while to end it.
-    Inject { body: Value, end: Option<End> },
+    Inject {
+        body: Value,
+        end: Option<End>,
+        /// For so long the process that was asked is left alone, and no faults are ended.
+        hold: Duration,
+    },
     /// A process is asked to end as if it was killed, and started again.
     Exit { whom: Whom, after_ms: u32 },
     /// A process is killed, and started again after a while.
@@ -152,8 +157,15 @@ fn node(rng: &mut StdRng) -> Whom {
 }
 
 fn inject(body: Value) -> Action {
-    Action::Inject { body, end: None }
+    Action::Inject {
+        body,
+        end: None,
+        hold: Duration::ZERO,
+    }
 }
+
+/// A command that is handled three times within a second, and found by then.
+const PARKING_TIME: Duration = Duration::from_millis(2_000);
 
 /// The kinds of actors that orders need.
 const ACTORS: [&str; 3] = ["order", "product", "notification"];
@@ -171,7 +183,11 @@ fn poison(rng: &mut StdRng) -> Action {
         ("order", "RecordAnswer"),
     ];
     let (actor, matching) = COMMANDS[rng.random_range(0..COMMANDS.len())];
-    inject(json!({"kind": "poison", "actor": actor, "matching": matching}))
+    Action::Inject {
+        body: json!({"kind": "poison", "actor": actor, "matching": matching}),
+        end: None,
+        hold: PARKING_TIME,
+    }
 }
 
 /// Long enough for the thread to be replaced.
@@ -195,6 +211,7 @@ fn feed(rng: &mut StdRng) -> Action {
             after: millis(rng, 1_000, 4_000),
             by: Some(json!({"kind": "feed", "drop": 0, "double": 0, "reorder": 0})),
         }),
+        hold: Duration::ZERO,
     }
 }
 
@@ -209,6 +226,7 @@ fn disk_full(rng: &mut StdRng) -> Action {
             after: millis(rng, 200, 2_000),
             by: None,
         }),
+        hold: Duration::ZERO,
     }
 }
 

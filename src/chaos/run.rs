@@ -9,6 +9,7 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use tokio::{
+    sync::RwLock,
     task::JoinHandle,
     time::{Instant, sleep, timeout},
 };
@@ -190,6 +191,7 @@ impl Run {
             admin: self.market.admin.clone(),
             books: Arc::clone(&self.books),
             progress: Arc::clone(&self.progress),
+            clearing: RwLock::default(),
         };
         let planned = plan(self.seed, kinds, self.length);
         let rush = crowd::rush(
