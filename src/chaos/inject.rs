@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::Value;
 use tokio::{
     sync::RwLock,
-    time::{Instant, sleep, sleep_until, timeout},
+    time::{Instant, sleep, sleep_until},
 };
 
 use super::{
@@ -21,8 +21,8 @@ use super::{
 
 /// The longest that the shop is asked to take a fault: others may keep it from answering.
 const INJECTION_TIME_MAX: Duration = Duration::from_secs(20);
-/// The longest that a process may take to end of itself.
-const EXIT_TIME_MAX: Duration = Duration::from_secs(10);
+/// When a process that was asked to end has not, after so long, it is asked again.
+const EXIT_TIME_MAX: Duration = Duration::from_secs(1);
 /// How often it is looked at.
 const EXIT_POLL: Duration = Duration::from_millis(20);
 
@@ -32,7 +32,7 @@ pub(super) struct Injector {
     pub(super) admin: Api,
     pub(super) books: Arc<Books>,
     pub(super) progress: Arc<Progress>,
-    /// Whoever ends all faults has this to himself.
+    /// Whoever injects a fault that ends only with all others has this to himself.
     pub(super) clearing: RwLock<()>,
 }
 
@@ -99,6 +99,11 @@ impl Injector {
             }
             _ => None,
         };
+        // Nobody is told to stop meanwhile: what cannot be finished is waited for.
+        let _alone = match asked.end {
+            Some(End { by: None, .. }) => Some(self.clearing.write().await),
+            _ => None,
+        };
         self.ask(asked.body, node).await?;
         let begun = Instant::now();
         self.progress.fault(&format!("{kind} {}", asked.body));
@@ -109,10 +114,7 @@ impl Injector {
         sleep(end.after).await;
         match &end.by {
             Some(body) => self.ask(body, node).await?,
-            None => {
-                let _alone = self.clearing.write().await;
-                clear(&self.admin, INJECTION_TIME_MAX).await?;
-            }
+            None => clear(&self.admin, INJECTION_TIME_MAX).await?,
         }
         Ok(begun)
     }
@@ -140,17 +142,26 @@ impl Injector {
         let member = self.deployment.member(whom)?;
         let mut process = member.process.write().await;
         let node = (self.deployment.nodes().len() > 1).then_some(member.name.as_str());
-        let body = serde_json::json!({"kind": "exit", "after_ms": after_ms});
+        let mut body = serde_json::json!({"kind": "exit", "after_ms": after_ms});
+        if let Some(node) = node {
+            body["node"] = node.into();
+        }
+        let request = Request::post("/v1/system/faults", &body);
         self.progress.fault(&format!("{kind} of {}", member.name));
         let begun = Instant::now();
-        self.ask(&body, node).await?;
-        let ended = timeout(EXIT_TIME_MAX, async {
-            while process.ended()?.is_none() {
+        while process.ended()?.is_none() {
+            if begun.elapsed() > INJECTION_TIME_MAX {
+                bail!("the process does not end");
+            }
+            // One that ends at once does not answer.
+            let asked = self.admin.send(&request).await;
+            let last_look = Instant::now() + EXIT_TIME_MAX;
+            let is_asked = asked.is_err() || asked.is_ok_and(|answer| answer.status == 204);
+            while is_asked && process.is_running()? && Instant::now() < last_look {
                 sleep(EXIT_POLL).await;
             }
-            anyhow::Ok(())
-        });
-        ended.await.context("the process does not end")??;
+            sleep(EXIT_POLL).await;
+        }
         member.start(&mut process).await?;
         Ok(begun)
     }
@@ -168,6 +179,7 @@ impl Injector {
     }
 
     async fn terminate(&self, kind: &str, whom: Whom, down: Duration) -> Result<Instant> {
+        let _unhindered = self.clearing.read().await;
         let member = self.deployment.member(whom)?;
         let mut process = member.process.write().await;
         self.progress

@@ -154,6 +154,12 @@ impl Process {
         Ok(status)
     }
 
+    /// Whether it has not ended; how it did remains to be asked.
+    pub(super) fn is_running(&mut self) -> Result<bool> {
+        let status = self.child.as_mut().map(Child::try_wait).transpose()?;
+        Ok(status.is_some_and(|status| status.is_none()))
+    }
+
     /// The places in its log where it panicked without having been made to.
     pub(super) fn unexpected_panics(&self) -> Vec<String> {
         let log = fs::read(self.stderr_path()).unwrap_or_default();
