@@ -167,6 +167,11 @@ impl Injector {
     }
 
     async fn kill(&self, kind: &str, whom: Whom, down: Duration) -> Result<Instant> {
+        // A gateway that starts waits for every shard, and faults can be ended only through it.
+        let _unhindered = match whom {
+            Whom::Gateway => Some(self.clearing.read().await),
+            Whom::Node(_) => None,
+        };
         let member = self.deployment.member(whom)?;
         let mut process = member.process.write().await;
         self.progress
