@@ -165,7 +165,7 @@ fn inject(body: Value) -> Action {
 }
 
 /// A command that is handled three times within a second, and found by then.
-const PARKING_TIME: Duration = Duration::from_millis(2_000);
+const PARKING_TIME: Duration = Duration::from_millis(2_500);
 
 /// The kinds of actors that orders need.
 const ACTORS: [&str; 3] = ["order", "product", "notification"];
@@ -177,9 +177,11 @@ fn panic(rng: &mut StdRng) -> Action {
 
 /// A command that came from another shard, and so is parked after three tries.
 fn poison(rng: &mut StdRng) -> Action {
-    const COMMANDS: [(&str, &str); 3] = [
+    const COMMANDS: [(&str, &str); 5] = [
+        ("product", "ReserveStock"),
         ("product", "ReserveStock"),
         ("product", "ReleaseStock"),
+        ("order", "RecordAnswer"),
         ("order", "RecordAnswer"),
     ];
     let (actor, matching) = COMMANDS[rng.random_range(0..COMMANDS.len())];
