@@ -7,10 +7,11 @@ use tempfile::TempDir;
 use tokio::{sync, time::sleep};
 
 use super::{
+    action::{Server, Whom},
     api::Address,
     cluster::Leftovers,
     crowd::lock,
-    kinds::{Needs, Server, Whom},
+    kinds::Needs,
     process::Process,
     proxy::Proxy,
 };

@@ -11,10 +11,10 @@ use tokio::{
 };
 
 use super::{
+    action::{Action, Disturbance, End, Server, Whom},
     api::{Api, Request},
     crowd::{Books, lock},
     deployment::Deployment,
-    kinds::{Action, Disturbance, End, Server, Whom},
     plan::Planned,
     progress::Progress,
 };

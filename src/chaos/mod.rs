@@ -5,6 +5,7 @@
 //! `settle` waits until everything has come to rest, `checks` holds what was told against what the shop says then, and
 //! the audit reads its stores. Chaos signals no process that it has not started itself.
 
+mod action;
 mod api;
 mod checks;
 mod cluster;
@@ -21,12 +22,14 @@ mod progress;
 mod proxy;
 mod report;
 mod run;
+mod servers;
 mod settle;
+mod start;
 mod timeline;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
-use self::{cluster::ServersArgs, deployment::Shape};
+use self::{deployment::Shape, servers::ServersArgs};
 use crate::{
     output::{complain, say},
     place::PlaceArgs,

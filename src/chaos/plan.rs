@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::SliceRandom};
 
-use super::kinds::{Action, Kind};
+use super::{action::Action, kinds::Kind};
 
 /// The time from one fault to the next, on average. Most last longer than that, so they overlap.
 const PACE: Duration = Duration::from_millis(800);

@@ -14,7 +14,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::kinds::Disturbance;
+use super::action::Disturbance;
 
 /// Read at a time.
 const BUFFER_BYTES: usize = 64 * 1024;

@@ -1,13 +1,12 @@
 //! One run, from the start of the shop to the verdict.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
+    collections::BTreeSet,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use tokio::{
     sync::RwLock,
     task::JoinHandle,
@@ -15,24 +14,23 @@ use tokio::{
 };
 
 use super::{
-    Args, CLUSTER_TIME, EMBEDDED_TIME,
-    api::{Address, Api, Request},
+    Args,
+    api::{Api, Request},
     checks::{self, Finding},
-    cluster,
     crowd::{self, Books, lock},
-    deployment::{Deployment, Shape},
-    embedded,
+    deployment::Deployment,
     inject::Injector,
-    kinds::{KINDS, Kind},
+    kinds::Kind,
     ledger::Ledger,
     market::Market,
     plan::plan,
     progress::Progress,
     report::Summary,
     settle,
+    start::{chosen_kinds, length, start},
     timeline::Timeline,
 };
-use crate::{audit, config::Role, output::complain};
+use crate::{audit, output::complain};
 
 /// The longest that a shop may take to answer the first question.
 const FIRST_ANSWER_TIME_MAX: Duration = Duration::from_secs(30);
@@ -90,72 +88,7 @@ pub(super) async fn run(args: &Args, seed: u64) -> Result<Summary> {
         market,
         progress,
     };
-    Box::pin(run.to_its_end(&kinds, &parked_before, args.keep, begun)).await
-}
-
-fn length(args: &Args) -> Duration {
-    let usual = match args.shape {
-        Shape::Cluster => CLUSTER_TIME,
-        _ => EMBEDDED_TIME,
-    };
-    args.seconds.map_or(usual, Duration::from_secs)
-}
-
-fn chosen_kinds(names: &[String]) -> Result<Vec<&'static Kind>> {
-    if names.is_empty() {
-        return Ok(KINDS.iter().collect());
-    }
-    let kinds = names.iter().map(|name| {
-        let kind = KINDS.iter().find(|kind| kind.name == name);
-        let known: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
-        kind.with_context(|| {
-            format!(
-                "{name} is none of the kinds of faults: {}",
-                known.join(", ")
-            )
-        })
-    });
-    kinds.collect()
-}
-
-async fn start(args: &Args) -> Result<Deployment> {
-    if let Some(url) = &args.url {
-        return given(args, url);
-    }
-    match args.shape {
-        Shape::Cluster => Box::pin(cluster::start(&args.servers, &args.place.cluster)).await,
-        _ => embedded::start().await,
-    }
-}
-
-/// A shop that runs already.
-fn given(args: &Args, url: &str) -> Result<Deployment> {
-    let file = args
-        .admin_password_file
-        .as_ref()
-        .context("--admin-password-file is missing")?;
-    let password =
-        fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
-    let place = &args.place;
-    let is_said =
-        place.data_dir.is_some() || place.cluster.config.is_some() || !place.cluster.set.is_empty();
-    let place = match is_said {
-        true => Some(place.place(Role::Audit)?),
-        false => None,
-    };
-    let address = Address::default();
-    address.set(url);
-    Ok(Deployment {
-        shape: Shape::Given,
-        address,
-        admin_password: password.trim_end().to_owned(),
-        members: Vec::new(),
-        proxies: BTreeMap::new(),
-        place,
-        ended: Mutex::default(),
-        leftovers: None,
-        home: None,
-    })
+    Box::pin(run.finish(&kinds, &parked_before, args.keep, begun)).await
 }
 
 struct Run {
@@ -178,7 +111,7 @@ impl Drop for Background {
 }
 
 impl Run {
-    async fn to_its_end(
+    async fn finish(
         self,
         kinds: &[&Kind],
         parked_before: &BTreeSet<String>,
