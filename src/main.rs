@@ -5,6 +5,7 @@
 mod admin;
 mod audit;
 mod catalogue;
+mod chaos;
 mod cluster;
 mod config;
 mod demo;
@@ -41,6 +42,8 @@ enum Command {
     Migrate(cluster::migrate::Args),
     /// Load a demo catalogue and demo users into a running shop, through its HTTP API.
     Demo(demo::Args),
+    /// Let things go wrong while orders arrive, then audit.
+    Chaos(Box<chaos::Args>),
     /// Check every invariant against the stores.
     Audit(audit::Args),
     /// Show how something came to be.
@@ -74,6 +77,7 @@ fn main() -> ExitCode {
             Command::Gateway(args) => cluster::role::gateway(args).await,
             Command::Migrate(args) => cluster::migrate::run(args).await,
             Command::Demo(args) => demo::run(args).await,
+            Command::Chaos(args) => chaos::run(*args).await,
             Command::Audit(args) => audit::run(args).await,
             Command::Replay(Replay::Order(args)) => replay::run(args).await,
             Command::Recover(args) => recover::run(args).await,

@@ -23,7 +23,7 @@ print(changed)
 ";
 
 /// A store at rest: one shard with several confirmed orders, one refused and one cancelled.
-async fn closed_shop() -> Shop {
+pub(crate) async fn closed_shop() -> Shop {
     let mut shop = Shop::open().await;
     let lantern = shop.admin().product("LANTERN", 10).await;
     let rope = shop.admin().product("ROPE", 10).await;
@@ -56,12 +56,13 @@ async fn closed_shop() -> Shop {
 }
 
 /// A damaged copy of a store; the original stays whole.
-struct DamagedCopy {
+pub(crate) struct DamagedCopy {
     home: TempDir,
 }
 
 impl DamagedCopy {
-    fn of(shop: &Shop, sql: &str) -> Self {
+    /// Of this shop's store, damaged by this SQL.
+    pub(crate) fn of(shop: &Shop, sql: &str) -> Self {
         let copy = Self {
             home: tempfile::tempdir().unwrap(),
         };
@@ -83,7 +84,8 @@ impl DamagedCopy {
         copy
     }
 
-    fn data_dir(&self) -> PathBuf {
+    /// Where it is.
+    pub(crate) fn data_dir(&self) -> PathBuf {
         self.home.path().join("data")
     }
 }

@@ -92,7 +92,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     })
 }
 
-async fn audit(place: &Place) -> Result<Audited, StorageError> {
+/// Audits what is in a place.
+pub(crate) async fn audit(place: &Place) -> Result<Audited, StorageError> {
     match place {
         Place::Directory(dir) => audit_directory(dir).await,
         Place::Cluster(config) => audit_cluster(config).await,

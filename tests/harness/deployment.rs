@@ -36,7 +36,7 @@ pub(crate) fn deployment() -> Deployment {
 }
 
 /// The right to run a cluster, for as long as it is held.
-pub(super) async fn cluster_permit(alone: bool) -> SemaphorePermit<'static> {
+pub(crate) async fn cluster_permit(alone: bool) -> SemaphorePermit<'static> {
     let permits = if alone { CLUSTERS_MAX } else { 1 };
     CLUSTERS
         .acquire_many(permits)

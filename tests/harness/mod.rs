@@ -29,7 +29,7 @@ pub(crate) use audit::{AuditReport, audit};
 pub(crate) use cluster::Cluster;
 pub(crate) use cluster_setup::{ClusterSetup, NodeSetup, SHARDS};
 pub(crate) use database::Database;
-pub(crate) use deployment::{Deployment, applies_to, deployment, only_with};
+pub(crate) use deployment::{Deployment, applies_to, cluster_permit, deployment, only_with};
 pub(crate) use fault::Fault;
 pub(crate) use order::{Order, is_settled};
 pub(crate) use poll::{SOON, at_once, eventually};

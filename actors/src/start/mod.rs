@@ -148,7 +148,7 @@ pub fn start(config: Config, stores: Stores) -> Result<(Shop, Running), StartErr
         templates: &parts.templates,
     });
 
-    let log_thread = Arbiter::new();
+    let log_thread = threads::thread();
     let log = {
         let (env, activity) = (env.clone(), stores.activity.clone());
         let sources = env.topology.journals().collect();
@@ -172,13 +172,13 @@ pub fn start(config: Config, stores: Stores) -> Result<(Shop, Running), StartErr
         env.topology,
         env.faults.clone(),
     ));
-    let writer_thread = Arbiter::new();
+    let writer_thread = threads::thread();
     let (stop_writer, stop) = watch::channel(false);
     let (done, writer_done) = oneshot::channel();
     let journal_writer =
         JournalWriter::of_all(env.clone(), config.node.clone(), signals, feed, incoming);
     writer_thread.spawn(journal_writer.run(stop, done));
-    let watch_thread = Arbiter::new();
+    let watch_thread = threads::thread();
     watch_thread.spawn(local.watch(env.clone()));
 
     let is_stopping = env.is_stopping.clone();

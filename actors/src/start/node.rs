@@ -177,7 +177,7 @@ pub fn start_node(
                 ownership,
             );
             let (done, writer_done) = oneshot::channel();
-            let thread = Arbiter::new();
+            let thread = threads::thread();
             thread.spawn(writer.run(stop_end.clone(), done));
             node.arbiters.push(thread);
             node.writers_done.push(writer_done);
@@ -206,9 +206,9 @@ pub fn start_node(
         &config.base,
     );
     let (requests, requests_end) = mpsc::channel::<HandOverRequest>(REQUESTS_MAX);
-    let thread = Arbiter::new();
+    let thread = threads::thread();
     if !hosted.is_empty() {
-        let watch_thread = Arbiter::new();
+        let watch_thread = threads::thread();
         watch_thread.spawn(node.local.watch(env.clone()));
         node.arbiters.push(watch_thread);
         let (leave, leave_end) = oneshot::channel();
@@ -310,7 +310,7 @@ fn serve_grpc(
 impl RunningNode {
     /// A feed for the writer of one domain.
     fn feed(&mut self, kafka: &KafkaConfig, stores: &NodeStores) -> Arc<dyn Feed> {
-        let thread = Arbiter::new();
+        let thread = threads::thread();
         let setup = PublisherSetup {
             config: kafka.clone(),
             topology: self.env.topology,
@@ -332,7 +332,7 @@ impl RunningNode {
         kafka: &KafkaConfig,
         stores: &NodeStores,
     ) -> Arc<KafkaConsumer> {
-        let thread = Arbiter::new();
+        let thread = threads::thread();
         let setup = ConsumerSetup {
             config: kafka.clone(),
             domain,
@@ -347,7 +347,7 @@ impl RunningNode {
 
     /// Starts the actor of the activity log; its sources are the partitions that its consumer is assigned.
     fn write_log(&mut self, kafka: &KafkaConfig, stores: &NodeStores) {
-        let thread = Arbiter::new();
+        let thread = threads::thread();
         let log = {
             let (env, activity) = (self.env.clone(), stores.base.activity.clone());
             LogActor::start_in_arbiter(&thread.handle(), move |_| {

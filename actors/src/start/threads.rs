@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use actix_rt::{Arbiter, ArbiterHandle};
 use domain::ShardRef;
 use engine::{Restarts, supervision::Verdict};
-use tokio::sync::oneshot;
+use tokio::{runtime::Handle, sync::oneshot};
 
 use crate::runtime::{
     Env, policy,
@@ -21,7 +21,7 @@ pub(super) struct ShardThread {
 
 impl ShardThread {
     fn start() -> Self {
-        let arbiter = Arbiter::new();
+        let arbiter = thread();
         let heartbeat = Arc::new(Heartbeat::default());
         let beating = heartbeat.clone();
         arbiter.spawn(async move {
@@ -157,6 +157,22 @@ fn report(env: &Env, thread: usize, heartbeat: &Heartbeat) {
     }
 }
 
+/// A thread with actors.
+pub(super) fn thread() -> Arbiter {
+    Arbiter::with_tokio_rt(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        // As `Arbiter::new` has it: a process that can start no thread does not start.
+        let runtime = runtime.expect("a runtime can be made");
+        // What is under way when the thread ends is dropped after the runtime was left, and a connection to a database
+        // that is given back then panics. So the thread never leaves it.
+        let handle: &'static Handle = Box::leak(Box::new(runtime.handle().clone()));
+        std::mem::forget(handle.enter());
+        runtime
+    })
+}
+
 /// Stops threads; resolves when all have ended. They are joined on a thread of their own, so that one that is stuck
 /// holds up neither this one nor the end of the process.
 pub(super) async fn ended(arbiters: Vec<Arbiter>) {
@@ -171,4 +187,35 @@ pub(super) async fn ended(arbiters: Vec<Arbiter>) {
         let _ = joined.send(());
     });
     let _ = joined_end.await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Says, when it is dropped, whether there is a runtime.
+    struct Leaving(Option<oneshot::Sender<bool>>);
+
+    impl Drop for Leaving {
+        fn drop(&mut self) {
+            if let Some(said) = self.0.take() {
+                let _ = said.send(Handle::try_current().is_ok());
+            }
+        }
+    }
+
+    #[actix_rt::test]
+    async fn what_is_under_way_when_a_thread_ends_is_dropped_in_its_runtime() {
+        let (said, heard) = oneshot::channel();
+        let (begun, has_begun) = oneshot::channel();
+        let thread = thread();
+        thread.spawn(async move {
+            let _leaving = Leaving(Some(said));
+            let _ = begun.send(());
+            std::future::pending::<()>().await;
+        });
+        assert_eq!(has_begun.await, Ok(()));
+        ended(vec![thread]).await;
+        assert_eq!(heard.await, Ok(true));
+    }
 }

@@ -49,8 +49,8 @@ pub enum TopicsError {
         /// Its name.
         topic: String,
     },
-    /// A topic cannot be made.
-    #[error("topic {topic} cannot be made: {reason}")]
+    /// A topic cannot be made or deleted.
+    #[error("topic {topic} cannot be made or deleted: {reason}")]
     Refused {
         /// Its name.
         topic: String,
@@ -213,6 +213,38 @@ pub async fn check(config: &KafkaConfig, topology: &Topology) -> Result<(), Topi
     .await
 }
 
+/// Deletes every topic of a cluster that is given up, with everything in them.
+///
+/// # Errors
+/// [`TopicsError`].
+pub async fn remove(config: &KafkaConfig, topology: &Topology) -> Result<(), TopicsError> {
+    let (config, topology) = (config.clone(), *topology);
+    blocking(move || {
+        let admin = admin(&config)?;
+        let topics = all(&config.topic_prefix, &topology);
+        let names: Vec<&str> = topics.iter().map(|topic| topic.name.as_str()).collect();
+        for deleted in futures::executor::block_on(admin.delete_topics(&names, &options()))? {
+            match deleted {
+                Ok(_) | Err((_, RDKafkaErrorCode::UnknownTopicOrPartition)) => {}
+                Err((topic, code)) => {
+                    return Err(TopicsError::Refused {
+                        topic,
+                        reason: code.to_string(),
+                    });
+                }
+            }
+        }
+        Ok(())
+    })
+    .await
+}
+
+fn options() -> AdminOptions {
+    AdminOptions::new()
+        .request_timeout(Some(REQUEST_TIMEOUT))
+        .operation_timeout(Some(REQUEST_TIMEOUT))
+}
+
 async fn blocking(
     work: impl FnOnce() -> Result<(), TopicsError> + Send + 'static,
 ) -> Result<(), TopicsError> {
@@ -285,10 +317,7 @@ pub(super) fn ensure_blocking(
             .set("retention.ms", retention)
         })
         .collect();
-    let options = AdminOptions::new()
-        .request_timeout(Some(REQUEST_TIMEOUT))
-        .operation_timeout(Some(REQUEST_TIMEOUT));
-    for created in futures::executor::block_on(admin.create_topics(&new, &options))? {
+    for created in futures::executor::block_on(admin.create_topics(&new, &options()))? {
         match created {
             Ok(name) => tracing::info!(topic = name, "a topic was made"),
             Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
