@@ -41,7 +41,7 @@ pub(super) struct Deployment {
     pub(super) proxies: BTreeMap<Server, Proxied>,
     /// Its stores; `None` if nobody says where they are.
     pub(super) place: Option<Place>,
-    /// What it was that processes ended of by themselves.
+    /// How processes ended by themselves, or otherwise than they were told.
     pub(super) ended: Mutex<Vec<String>>,
     pub(super) leftovers: Option<Leftovers>,
     pub(super) home: Option<TempDir>,

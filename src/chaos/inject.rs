@@ -192,7 +192,7 @@ impl Injector {
         let begun = Instant::now();
         if let Err(error) = process.terminate().await {
             // Other faults may keep it from ending in good order; it is promised only where there are none.
-            tracing::warn!(%error, "a process that was told to stop among faults");
+            lock(&self.deployment.ended).push(format!("among other faults {error:#}"));
             process.kill().await?;
         }
         sleep(down).await;

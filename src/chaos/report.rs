@@ -22,7 +22,7 @@ pub(super) struct Summary {
     pub(super) recoveries: BTreeMap<&'static str, Recovery>,
     /// Planned faults that could not be injected.
     pub(super) missed: Vec<String>,
-    /// Processes that ended by themselves and were started again.
+    /// Processes that ended by themselves, or otherwise than they were told, and were started again.
     pub(super) ended: Vec<String>,
     pub(super) retried: usize,
     pub(super) settled_after: Duration,

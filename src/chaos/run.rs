@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, bail};
 use tokio::{
     sync::RwLock,
     task::JoinHandle,
@@ -15,7 +15,7 @@ use tokio::{
 
 use super::{
     Args,
-    api::{Api, Request},
+    api::Request,
     checks::{self, Finding},
     crowd::{self, Books, lock},
     deployment::Deployment,
@@ -27,13 +27,11 @@ use super::{
     progress::Progress,
     report::Summary,
     settle,
-    start::{chosen_kinds, length, start},
+    start::{Begins, chosen_kinds, length, start},
     timeline::Timeline,
 };
 use crate::{audit, output::complain};
 
-/// The longest that a shop may take to answer the first question.
-const FIRST_ANSWER_TIME_MAX: Duration = Duration::from_secs(30);
 /// How often it is asked whether it is ready.
 const READY_POLL: Duration = Duration::from_millis(50);
 /// When it has not answered for so long, it is not ready.
@@ -49,33 +47,20 @@ pub(super) async fn run(args: &Args, seed: u64) -> Result<Summary> {
     let begun = Instant::now();
     let kinds = chosen_kinds(&args.faults)?;
     let deployment = Box::pin(start(args)).await?;
-    let visitor = Api::visitor(deployment.address.clone())?;
-    let password = &deployment.admin_password;
-    let admin = visitor
-        .logged_in("admin", password, FIRST_ANSWER_TIME_MAX)
-        .await?;
-    let system = admin.read("/v1/system", FIRST_ANSWER_TIME_MAX).await?;
-    ensure!(
-        system["faults_allowed"] == true,
-        "this shop does not allow faults to be injected: start it with --faults-allowed, or set faults.allowed. \
-         Not for a real shop"
-    );
-    let kinds: Vec<&Kind> = kinds
-        .into_iter()
-        .filter(|kind| deployment.offers(kind.needs))
-        .collect();
-    ensure!(
-        !kinds.is_empty(),
-        "this shop offers none of these kinds of faults"
-    );
     let orders = usize::try_from(args.orders)?;
-    let progress = Arc::new(Progress::new(orders, seed));
-    complain(format_args!(
-        "chaos: {} shop, {orders} orders, seed {seed}",
-        deployment.shape.name()
-    ));
-    let parked_before = settle::parked(&admin).await?;
-    let market = Arc::new(Market::furnish(&visitor, admin, seed, orders).await?);
+    let begins = Begins::at(&deployment, &kinds, seed, orders).await;
+    let Begins {
+        market,
+        kinds,
+        parked_before,
+    } = match begins {
+        Ok(begins) => begins,
+        Err(error) => {
+            deployment.stop().await;
+            put_away(deployment, false).await;
+            return Err(error);
+        }
+    };
     let run = Run {
         seed,
         orders,
@@ -85,8 +70,8 @@ pub(super) async fn run(args: &Args, seed: u64) -> Result<Summary> {
             ledger: Mutex::default(),
             timeline: Mutex::default(),
         }),
-        market,
-        progress,
+        market: Arc::new(market),
+        progress: Arc::new(Progress::new(orders, seed)),
     };
     Box::pin(run.finish(&kinds, &parked_before, args.keep, begun)).await
 }

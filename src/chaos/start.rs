@@ -1,18 +1,28 @@
-//! Which shop is meant, and which faults.
+//! Which shop is meant, which faults, and what is there before anything goes wrong.
 
-use std::{collections::BTreeMap, fs, sync::Mutex, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    sync::Mutex,
+    time::Duration,
+};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use super::{
     Args, CLUSTER_TIME, EMBEDDED_TIME,
-    api::Address,
+    api::{Address, Api},
     cluster,
     deployment::{Deployment, Shape},
     embedded,
     kinds::{KINDS, Kind},
+    market::Market,
+    settle,
 };
-use crate::config::Role;
+use crate::{config::Role, output::complain};
+
+/// The longest that a shop may take to answer the first question.
+const FIRST_ANSWER_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// How long the orders are spread over.
 pub(super) fn length(args: &Args) -> Duration {
@@ -80,4 +90,51 @@ fn given(args: &Args, url: &str) -> Result<Deployment> {
         leftovers: None,
         home: None,
     })
+}
+
+/// What there is before anything goes wrong.
+pub(super) struct Begins {
+    pub(super) market: Market,
+    /// The kinds of faults that apply.
+    pub(super) kinds: Vec<&'static Kind>,
+    pub(super) parked_before: BTreeSet<String>,
+}
+
+impl Begins {
+    /// Looks whether this shop can be used, and furnishes it.
+    pub(super) async fn at(
+        deployment: &Deployment,
+        kinds: &[&'static Kind],
+        seed: u64,
+        orders: usize,
+    ) -> Result<Self> {
+        let visitor = Api::visitor(deployment.address.clone())?;
+        let admin = visitor
+            .logged_in("admin", &deployment.admin_password, FIRST_ANSWER_TIME_MAX)
+            .await?;
+        let system = admin.read("/v1/system", FIRST_ANSWER_TIME_MAX).await?;
+        ensure!(
+            system["faults_allowed"] == true,
+            "this shop does not allow faults to be injected: start it with --faults-allowed, or set faults.allowed. \
+             Not for a real shop"
+        );
+        let kinds: Vec<&Kind> = kinds
+            .iter()
+            .copied()
+            .filter(|kind| deployment.offers(kind.needs))
+            .collect();
+        ensure!(
+            !kinds.is_empty(),
+            "this shop offers none of these kinds of faults"
+        );
+        complain(format_args!(
+            "chaos: {} shop, {orders} orders, seed {seed}",
+            deployment.shape.name()
+        ));
+        Ok(Self {
+            parked_before: settle::parked(&admin).await?,
+            market: Market::furnish(&visitor, admin, seed, orders).await?,
+            kinds,
+        })
+    }
 }
