@@ -56,6 +56,23 @@ pub struct Retained {
     pub parked: usize,
 }
 
+impl Retained {
+    /// The larger number of each.
+    #[must_use]
+    pub fn max(self, other: Self) -> Self {
+        Self {
+            tasks: self.tasks.max(other.tasks),
+            rows: self.rows.max(other.rows),
+            aggregates: self.aggregates.max(other.aggregates),
+            aggregate_rows: self.aggregate_rows.max(other.aggregate_rows),
+            stocks: self.stocks.max(other.stocks),
+            keys: self.keys.max(other.keys),
+            waiting_orders: self.waiting_orders.max(other.waiting_orders),
+            parked: self.parked.max(other.parked),
+        }
+    }
+}
+
 /// Checks all invariants. See the module for what it is fed.
 #[derive(Debug)]
 pub struct Checker {
@@ -292,6 +309,11 @@ impl Checker {
     /// [`Self::order_key`], and this asked again.
     pub fn begin_keys_again(&mut self) -> bool {
         self.keys.begin_again()
+    }
+
+    /// Told once more, the creations of one shard's orders are at their end: another shard has other users.
+    pub fn keys_of_shard_end(&mut self) {
+        self.keys.forget_all();
     }
 
     /// Something that happened to an order, told once more.

@@ -88,9 +88,14 @@ impl Keys {
         };
         self.share = share;
         self.is_again = true;
+        self.forget_all();
+        true
+    }
+
+    /// No key that was told can meet one that will be.
+    pub(super) fn forget_all(&mut self) {
         self.taken.clear();
         self.newest = Timestamp::default();
-        true
     }
 
     /// Whether keys are left.
@@ -136,5 +141,59 @@ impl Share {
         let bits = self.bits + 1;
         let other = self.value | 1 << self.bits;
         (Self { bits, ..self }, Self { bits, value: other })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::{UserId, orders::IdempotencyKey};
+
+    /// So many orders of one user; the last two have the key of the first.
+    fn tell(keys: &mut Keys, orders: u64, report: &mut Report) {
+        for number in 1..=orders {
+            let key = if number + 1 < orders { number } else { 1 };
+            let event = OrderEvent::OrderCreated {
+                order_id: OrderId::new(number).expect("it is an id"),
+                user_id: UserId::new(7).expect("it is an id"),
+                lines: Vec::new(),
+                deadline: Timestamp::default(),
+                idempotency: Some(IdempotencyKey {
+                    key: format!("key {key}").into(),
+                    fingerprint: [0; 16],
+                }),
+            };
+            let time = Timestamp::default().plus(Duration::from_secs(number));
+            keys.event(&event, time, report);
+        }
+    }
+
+    #[test]
+    fn keys_that_are_too_many_are_looked_at_share_by_share() {
+        let (mut keys, mut report) = (Keys::default(), Report::default());
+        let orders = 20 * REMEMBERED_MAX as u64;
+        tell(&mut keys, orders, &mut report);
+        assert!(keys.has_left());
+        let mut times = 0;
+        while keys.begin_again() {
+            tell(&mut keys, orders, &mut report);
+            assert!(keys.len() <= REMEMBERED_MAX);
+            times += 1;
+        }
+        assert!((20..100).contains(&times), "{times}");
+        let finding = report.finding(Invariant::I4);
+        assert_eq!(
+            (finding.checked, finding.violations),
+            (orders, 2),
+            "{finding:?}"
+        );
+        let told: BTreeSet<&str> = finding
+            .examples
+            .iter()
+            .map(|example| &*example.detail)
+            .collect();
+        assert_eq!(told.len(), 2);
     }
 }

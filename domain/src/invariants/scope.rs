@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Invariant, task::Task};
-use crate::{Domain, OrderId, ProductId, ShardRef, Timestamp, orders::Order};
+use crate::{Domain, OrderId, ProductId, ShardRef, Timestamp, ids::ID_BOUND, orders::Order};
 
 /// What has happened since some time. Journals are told from some position on.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +18,14 @@ pub struct Since {
     pub after: BTreeMap<ShardRef, u64>,
     /// The first order of each order shard that counts. A shard that is not named has none.
     pub orders: BTreeMap<u16, u64>,
+}
+
+impl Since {
+    /// The first order that counts; one beyond all if none does.
+    #[must_use]
+    pub fn first_order(&self) -> u64 {
+        self.orders.values().copied().min().unwrap_or(ID_BOUND)
+    }
 }
 
 /// Which part of a store is looked at.
