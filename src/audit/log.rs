@@ -5,10 +5,13 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use domain::{ShardRef, Timestamp, invariants::Checker};
+use domain::{
+    ShardRef, Timestamp,
+    invariants::{Checker, Scope},
+};
 use storage::{LogSnapshot, Snapshot, StorageError};
 
-use super::PAGE;
+use super::{PAGE, progress::Progress, scope::last_before};
 
 /// How far the clocks may differ by which records are dated and entries removed.
 const CLOCKS: Duration = Duration::from_secs(60);
@@ -40,7 +43,9 @@ impl Log {
     pub(super) async fn read(
         mut self,
         store: &mut dyn Snapshot,
+        scope: &Scope,
         checker: &mut Checker,
+        progress: &Progress,
     ) -> Result<(), StorageError> {
         let watermarks = self.snapshot.watermarks().await?;
         for &(source, position) in &watermarks {
@@ -55,23 +60,54 @@ impl Log {
             expired: BTreeMap::new(),
             told: BTreeMap::new(),
         };
-        let mut after = None;
-        loop {
-            let page = self.snapshot.sources(after, PAGE).await?;
-            for &(source, position) in &page {
-                gaps.fill(source, position, store, checker).await?;
-                checker.log_entry(source, position);
-                gaps.told.insert(source, position);
-            }
-            after = page.last().copied();
-            if page.len() < PAGE {
-                break;
+        for &(source, position) in &watermarks {
+            let begins_after = scope.begins_after(source);
+            progress.expect(position.saturating_sub(begins_after));
+            gaps.told.insert(source, begins_after);
+        }
+        if scope.since.is_none() {
+            self.read_from(None, None, &mut gaps, store, checker, progress)
+                .await?;
+        } else {
+            for &(source, _) in &watermarks {
+                let after = Some((source, scope.begins_after(source)));
+                self.read_from(after, Some(source), &mut gaps, store, checker, progress)
+                    .await?;
             }
         }
         for (source, position) in watermarks {
             gaps.fill(source, position + 1, store, checker).await?;
         }
         Ok(())
+    }
+
+    /// Tells the entries after this one; those of one source, or of all.
+    async fn read_from(
+        &mut self,
+        mut after: Option<(ShardRef, u64)>,
+        only: Option<ShardRef>,
+        gaps: &mut Gaps,
+        store: &mut dyn Snapshot,
+        checker: &mut Checker,
+        progress: &Progress,
+    ) -> Result<(), StorageError> {
+        loop {
+            let page = self.snapshot.sources(after, PAGE).await?;
+            let read = page.len();
+            after = page.last().copied();
+            let is_wanted = |(source, _): &(ShardRef, u64)| only.is_none_or(|only| only == *source);
+            let wanted: Vec<_> = page.into_iter().take_while(is_wanted).collect();
+            progress.read(wanted.len());
+            let is_over = read < PAGE || wanted.len() < read;
+            for (source, position) in wanted {
+                gaps.fill(source, position, store, checker).await?;
+                checker.log_entry(source, position);
+                gaps.told.insert(source, position);
+            }
+            if is_over {
+                return Ok(());
+            }
+        }
     }
 }
 
@@ -112,16 +148,7 @@ impl Gaps {
         let Some(limit) = self.expired_before else {
             return Ok(0);
         };
-        let (mut expired, mut kept) = (0, self.ends.get(&source).copied().unwrap_or(0) + 1);
-        while expired + 1 < kept {
-            let middle = expired.midpoint(kept);
-            let page = store.records(source, middle - 1, 1).await?;
-            if page.first().is_some_and(|record| record.time < limit) {
-                expired = middle;
-            } else {
-                kept = middle;
-            }
-        }
-        Ok(expired)
+        let last_position = self.ends.get(&source).copied().unwrap_or(0);
+        last_before(store, source, last_position, limit).await
     }
 }

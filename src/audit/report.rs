@@ -2,7 +2,10 @@
 
 use std::{fmt::Write, time::Duration};
 
-use domain::invariants::{Finding, Invariant};
+use domain::{
+    Sku,
+    invariants::{Finding, Invariant, Waiting},
+};
 use serde_json::{Value, json};
 use storage::LostEvent;
 
@@ -22,6 +25,7 @@ pub(super) fn json(audited: &Audited, elapsed: Duration) -> Value {
             "id": finding.invariant.id(),
             "statement": finding.invariant.statement(),
             "is_checked": audited.is_checked(finding.invariant),
+            "not_checked": audited.limits(finding.invariant),
             "checked": finding.checked,
             "violations": finding.violations,
             "examples": examples,
@@ -31,6 +35,17 @@ pub(super) fn json(audited: &Audited, elapsed: Duration) -> Value {
     json!({
         "ok": report.is_ok(),
         "invariants": invariants,
+        "scope": {
+            "skus": audited.asked.skus.iter().map(Sku::as_str).collect::<Vec<_>>(),
+            "since": audited.asked.since.map(rfc_3339),
+        },
+        "waiting": {
+            "total": report.waiting.total(),
+            "not_served": report.waiting.not_served,
+            "suspended": report.waiting.suspended,
+            "soon": report.waiting.soon,
+            "examples": report.waiting.examples.iter().map(|(id, _)| id.get()).collect::<Vec<_>>(),
+        },
         "records": report.records,
         "orders": report.orders,
         "lost_events": {
@@ -53,9 +68,33 @@ fn lost_json(event: &LostEvent) -> Value {
 }
 
 impl Audited {
-    /// Whether there is everything that this invariant speaks of.
-    fn is_checked(&self, invariant: Invariant) -> bool {
-        self.has_log || invariant != Invariant::I8
+    /// Whether there is something that this invariant says about what is looked at, and everything that it speaks of.
+    pub(super) fn is_checked(&self, invariant: Invariant) -> bool {
+        (self.has_log || invariant != Invariant::I8) && !self.scope.leaves_out(invariant)
+    }
+
+    /// What the invariant says and was not checked.
+    pub(super) fn limits(&self, invariant: Invariant) -> Vec<&'static str> {
+        let mut limits = self.scope.limits(invariant);
+        if !self.has_log && invariant == Invariant::I8 {
+            limits.push("there is no activity log: mongodb.url is not set");
+        }
+        if self.report.has_keys_left && invariant == Invariant::I4 {
+            limits.push("some of the idempotency keys, of which there are too many at once");
+        }
+        limits
+    }
+
+    /// What was looked at, where that is not everything.
+    fn part(&self) -> Option<String> {
+        let skus: Vec<&str> = self.asked.skus.iter().map(Sku::as_str).collect();
+        let products = (!skus.is_empty()).then(|| format!("SKU {}", skus.join(", ")));
+        let since = self
+            .asked
+            .since
+            .map(|since| format!("since {}", rfc_3339(since)));
+        let parts: Vec<String> = products.into_iter().chain(since).collect();
+        (!parts.is_empty()).then(|| parts.join(", "))
     }
 }
 
@@ -77,11 +116,9 @@ pub(super) fn table(audited: &Audited, elapsed: Duration) -> String {
         let (checked, violations) = (finding.checked, finding.violations);
         if !audited.is_checked(finding.invariant) {
             let _ = writeln!(text, "{id:<4}  {statement:<width$}  {:>10}", "not checked");
-            let _ = writeln!(
-                text,
-                "{:<4}  - there is no activity log: mongodb.url is not set",
-                ""
-            );
+            for limit in audited.limits(finding.invariant) {
+                let _ = writeln!(text, "{:<4}  - {limit}", "");
+            }
             continue;
         }
         let _ = writeln!(
@@ -95,12 +132,18 @@ pub(super) fn table(audited: &Audited, elapsed: Duration) -> String {
         if violations > told {
             let _ = writeln!(text, "{:<4}  - and {} more", "", violations - told);
         }
+        for limit in audited.limits(finding.invariant) {
+            let _ = writeln!(text, "{:<4}  not checked: {limit}", "");
+        }
     }
+    waiting(&report.waiting, &mut text);
     lost(audited, &mut text);
-    let verdict = match (report.is_ok(), audited.has_log) {
-        (true, true) => "every invariant holds",
-        (true, false) => "every invariant holds but I8, which was not checked",
-        (false, _) => "VIOLATED",
+    let verdict = match (report.is_ok(), audited.part(), audited.has_log) {
+        (true, None, true) => "every invariant holds".to_owned(),
+        (true, None, false) => "every invariant holds but I8, which was not checked".to_owned(),
+        (true, Some(part), _) => format!("what was checked holds, and that is a part ({part})"),
+        (false, None, _) => "VIOLATED".to_owned(),
+        (false, Some(part), _) => format!("VIOLATED; a part was checked ({part})"),
     };
     let (records, orders) = (report.records, report.orders);
     let _ = write!(
@@ -109,6 +152,29 @@ pub(super) fn table(audited: &Audited, elapsed: Duration) -> String {
         elapsed.as_millis()
     );
     text
+}
+
+/// Orders whose deadline has passed and that are no violation.
+fn waiting(waiting: &Waiting, text: &mut String) {
+    let causes = [
+        (waiting.not_served, "the shop is not running"),
+        (waiting.suspended, "a link that they may wait for is behind"),
+        (
+            waiting.soon,
+            "the shop has not been running for long enough since",
+        ),
+    ];
+    for (orders, cause) in causes {
+        if orders > 0 {
+            let _ = writeln!(
+                text,
+                "\nwaiting: {orders} orders past their deadline; {cause}"
+            );
+        }
+    }
+    for (order, shard) in &waiting.examples {
+        let _ = writeln!(text, "      - order {order} of {shard}");
+    }
 }
 
 /// What a restore has made the journals forget.
@@ -144,10 +210,14 @@ fn lost(audited: &Audited, text: &mut String) {
 mod tests {
     use std::collections::BTreeMap;
 
-    use domain::{Domain, ShardRef, Timestamp, Topology, invariants::Checker};
+    use domain::{
+        Domain, ShardRef, Timestamp, Topology,
+        invariants::{Checker, Retained, Scope},
+    };
     use storage::LostEvents;
 
     use super::*;
+    use crate::audit::scope::Asked;
 
     fn report(violations: u32) -> Audited {
         let mut checker = Checker::new(Topology::uniform(1), BTreeMap::new());
@@ -158,6 +228,9 @@ mod tests {
         Audited {
             report: checker.finish(),
             has_log: true,
+            asked: Asked::default(),
+            scope: Scope::default(),
+            retained: Retained::default(),
             lost: LostEvents::default(),
         }
     }

@@ -3,8 +3,8 @@
 use std::fmt::Debug;
 
 use domain::{
-    Aggregate,
-    invariants::{Checker, Invariant, Row},
+    Aggregate, ProductId, Timestamp,
+    invariants::{Checker, Invariant, Row, Scope},
     notifications::Notification,
     orders::Order,
 };
@@ -21,20 +21,41 @@ const KEYS_MAX: usize = 1_000;
 /// Reads the tables that grow with the catalogue and the customers, the keys and the parked commands.
 pub(super) async fn read(
     store: &mut dyn Snapshot,
+    scope: &Scope,
     checker: &mut Checker,
 ) -> Result<(), StorageError> {
-    let read = read_products(store, checker).await;
+    let read = read_products(store, scope, checker).await;
     unless_damaged(read, "products", checker)?;
-    let read = read_users(store, checker).await;
-    unless_damaged(read, "users", checker)?;
+    if scope.products.is_none() {
+        let read = read_users(store, scope, checker).await;
+        unless_damaged(read, "users", checker)?;
+    }
+    if !scope.is_all() {
+        return Ok(());
+    }
     let read = read_keys(store, checker).await;
     unless_damaged(read, "keys", checker)?;
     let read = read_parked(store, checker).await;
     unless_damaged(read, "parked commands", checker)
 }
 
+/// Whether what was created at that time is too old to be looked at; what cannot be read is not.
+fn is_older(created_at: Option<Timestamp>, scope: &Scope) -> bool {
+    let since = scope.since.as_ref().map(|since| since.time);
+    created_at
+        .zip(since)
+        .is_some_and(|(created_at, since)| created_at < since)
+}
+
 /// A row of the orders.
-pub(super) fn order(row: StateRow<Order, OrderColumns>, checker: &mut Checker) {
+pub(super) fn order(row: StateRow<Order, OrderColumns>, scope: &Scope, checker: &mut Checker) {
+    if row
+        .state
+        .as_ref()
+        .is_ok_and(|order| !scope.has_order(order))
+    {
+        return;
+    }
     let row = with_columns_checked(row, OrderColumns::of, checker);
     checker.order_row(row);
 }
@@ -42,8 +63,12 @@ pub(super) fn order(row: StateRow<Order, OrderColumns>, checker: &mut Checker) {
 /// A row of the notifications.
 pub(super) fn notification(
     row: StateRow<Notification, NotificationColumns>,
+    scope: &Scope,
     checker: &mut Checker,
 ) {
+    if is_older(row.state.as_ref().ok().map(|row| row.created_at), scope) {
+        return;
+    }
     let row = with_columns_checked(row, NotificationColumns::of, checker);
     checker.notification_row(row);
 }
@@ -95,6 +120,7 @@ fn unless_damaged(
 
 async fn read_products(
     store: &mut dyn Snapshot,
+    scope: &Scope,
     checker: &mut Checker,
 ) -> Result<(), StorageError> {
     let mut after = 0;
@@ -105,13 +131,20 @@ async fn read_products(
         };
         after = last.id;
         for row in page {
+            if ProductId::new(row.id).is_some_and(|id| !scope.has_product(id)) {
+                continue;
+            }
             let row = with_columns_checked(row, ProductColumns::of, checker);
             checker.product_row(row);
         }
     }
 }
 
-async fn read_users(store: &mut dyn Snapshot, checker: &mut Checker) -> Result<(), StorageError> {
+async fn read_users(
+    store: &mut dyn Snapshot,
+    scope: &Scope,
+    checker: &mut Checker,
+) -> Result<(), StorageError> {
     let mut after = 0;
     loop {
         let page = store.users(after, PAGE).await?;
@@ -120,6 +153,9 @@ async fn read_users(store: &mut dyn Snapshot, checker: &mut Checker) -> Result<(
         };
         after = last.id;
         for row in page {
+            if is_older(row.state.as_ref().ok().map(|user| user.created_at), scope) {
+                continue;
+            }
             let row = with_columns_checked(row, UserColumns::of, checker);
             checker.user_row(row);
         }

@@ -5,11 +5,11 @@
 
 use domain::{
     Domain, ShardRef, Timestamp,
-    invariants::{Checker, Invariant, Place},
+    invariants::{Checker, Invariant, Place, Retained, Scope, Since},
 };
 use storage::{Snapshot, StorageError, StoredRecord};
 
-use super::{PAGE, rows};
+use super::{PAGE, progress::Progress, rows};
 
 /// Something that is read from its beginning to its end.
 enum Source {
@@ -29,23 +29,46 @@ struct Stream {
     reached: Timestamp,
 }
 
-/// Reads all of them.
+/// Reads all of them. Gives the most that the checks have kept at one time.
 pub(super) async fn read(
     store: &mut dyn Snapshot,
+    scope: &Scope,
     checker: &mut Checker,
-) -> Result<(), StorageError> {
-    let mut shards: Vec<ShardRef> = store.topology().journals().collect();
+    progress: &Progress,
+) -> Result<Retained, StorageError> {
+    let mut retained = Retained::default();
+    let heads = store.heads().await?;
+    let topology = store.topology();
+    let mut shards: Vec<ShardRef> = topology.journals().collect();
     // A journal that should not be there has a head that should not be there.
-    let heads = store.heads().await?.into_iter().map(|(shard, _)| shard);
-    shards.extend(heads.filter(|shard| shard.shard >= store.topology().shards(shard.domain)));
-    let journals = shards
-        .into_iter()
-        .map(|shard| Source::Journal { shard, after: 0 });
-    let others = [
-        Source::Orders { after: None },
-        Source::OrderRows { after: 0 },
-        Source::NotificationRows { after: 0 },
+    let strangers = heads.iter().map(|(shard, _)| *shard);
+    shards.extend(strangers.filter(|shard| shard.shard >= topology.shards(shard.domain)));
+    shards.retain(|shard| scope.has_journal(*shard, |product| topology.owner_of_product(product)));
+    for (shard, head) in &heads {
+        if shards.contains(shard) {
+            let records = head
+                .last_position
+                .saturating_sub(scope.begins_after(*shard));
+            // The records of orders are read once more, order by order.
+            let times = 1 + u64::from(shard.domain == Domain::Orders);
+            progress.expect(records * times);
+        }
+    }
+    let journals = shards.into_iter().map(|shard| Source::Journal {
+        shard,
+        after: scope.begins_after(shard),
+    });
+    // Orders before this one do not count.
+    let first = scope.since.as_ref().map_or(1, Since::first_order);
+    let mut others = vec![
+        Source::Orders {
+            after: (first > 1).then(|| just_before(first)),
+        },
+        Source::OrderRows { after: first - 1 },
     ];
+    if scope.products.is_none() {
+        others.push(Source::NotificationRows { after: 0 });
+    }
     let mut streams: Vec<Stream> = journals
         .chain(others)
         .map(|source| Stream {
@@ -53,11 +76,28 @@ pub(super) async fn read(
             reached: Timestamp::from_millis(i64::MIN),
         })
         .collect();
+    // How far the two that go by orders have come.
+    let (mut histories_to, mut rows_to) = (0, 0);
     while let Some(index) = (0..streams.len()).min_by_key(|index| streams[*index].reached) {
         let stream = &mut streams[index];
-        match stream.read_on(store, checker).await {
+        let read = stream.read_on(store, scope, checker, progress).await;
+        match &stream.source {
+            Source::Orders { after: Some(last) } => {
+                histories_to = last.aggregate_id.saturating_sub(1)
+            }
+            Source::OrderRows { after } => rows_to = *after,
+            _ => {}
+        }
+        checker.orders_come_to(histories_to.min(rows_to));
+        retained = retained.max(checker.retained());
+        match read {
             Ok(true) => {}
             Ok(false) => {
+                match stream.source {
+                    Source::Orders { .. } => histories_to = u64::MAX - 1,
+                    Source::OrderRows { .. } => rows_to = u64::MAX,
+                    _ => {}
+                }
                 streams.swap_remove(index);
             }
             Err(StorageError::Damaged(why)) => {
@@ -70,7 +110,26 @@ pub(super) async fn read(
             Err(error) => return Err(error),
         }
     }
-    Ok(())
+    checker.journals_end();
+    Ok(retained)
+}
+
+/// A record behind which all records of this order and the later ones lie.
+fn just_before(order: u64) -> StoredRecord {
+    StoredRecord {
+        shard: ShardRef {
+            domain: Domain::Orders,
+            shard: 0,
+        },
+        position: 0,
+        aggregate_id: order - 1,
+        seq: u64::from(u32::MAX),
+        time: Timestamp::default(),
+        event_type: String::new(),
+        payload: Vec::new(),
+        stamps: Vec::new(),
+        trace: None,
+    }
 }
 
 impl Stream {
@@ -78,13 +137,16 @@ impl Stream {
     async fn read_on(
         &mut self,
         store: &mut dyn Snapshot,
+        scope: &Scope,
         checker: &mut Checker,
+        progress: &Progress,
     ) -> Result<bool, StorageError> {
         let (read, reached) = match &mut self.source {
             Source::Journal { shard, after } => {
                 let page = store.records(*shard, *after, PAGE).await?;
+                progress.read(page.len());
                 for record in &page {
-                    tell(record, shard.domain != Domain::Orders, true, checker);
+                    tell_in_order(record, checker);
                 }
                 let last = page.last();
                 *after = last.map_or(*after, |record| record.position);
@@ -92,8 +154,9 @@ impl Stream {
             }
             Source::Orders { after } => {
                 let mut page = store.order_records(after.as_ref(), PAGE).await?;
+                progress.read(page.len());
                 for record in &page {
-                    tell(record, true, false, checker);
+                    tell_of_order(record, checker);
                 }
                 let created = page.iter().rev().find(|record| record.seq == 1);
                 let reached = created.map(|record| record.time);
@@ -113,7 +176,7 @@ impl Stream {
                         .ok()
                         .map(|order| order.created_at)
                         .or(reached);
-                    rows::order(row, checker);
+                    rows::order(row, scope, checker);
                 }
                 (read, reached)
             }
@@ -127,7 +190,7 @@ impl Stream {
                     reached = state
                         .map(|notification| notification.created_at)
                         .or(reached);
-                    rows::notification(row, checker);
+                    rows::notification(row, scope, checker);
                 }
                 (read, reached)
             }
@@ -161,26 +224,43 @@ impl Source {
     }
 }
 
-/// Tells the checks what a record says, where it stands, or both.
-fn tell(record: &StoredRecord, with_event: bool, with_place: bool, checker: &mut Checker) {
+/// Tells the checks where the next record of a shard stands, and what it says.
+fn tell_in_order(record: &StoredRecord, checker: &mut Checker) {
+    let place = place(record);
+    checker.place(&place);
+    match proto::decode(&record.event_type, &record.payload) {
+        Ok(event) if place.shard.domain == Domain::Orders => checker.order_record(&place, &event),
+        Ok(event) => checker.event(&place, &event),
+        // That is told once, where orders are read order by order.
+        Err(_) if place.shard.domain == Domain::Orders => {}
+        Err(error) => undecodable(&place, &error, checker),
+    }
+}
+
+/// Tells the checks what the next record of an order says.
+fn tell_of_order(record: &StoredRecord, checker: &mut Checker) {
+    let place = place(record);
+    match proto::decode(&record.event_type, &record.payload) {
+        Ok(event) => checker.event(&place, &event),
+        Err(error) => undecodable(&place, &error, checker),
+    }
+}
+
+fn undecodable(place: &Place, error: &proto::DecodeError, checker: &mut Checker) {
+    checker.check(Invariant::I9, false, || {
+        format!("{place} cannot be decoded: {error}")
+    });
+}
+
+/// Where a record stands.
+pub(super) fn place(record: &StoredRecord) -> Place {
     let stamps = record.stamps.iter();
-    let place = Place {
+    Place {
         shard: record.shard,
         position: record.position,
         aggregate_id: record.aggregate_id,
         seq: record.seq,
         time: record.time,
         links: stamps.map(|stamp| (stamp.target, stamp.prev)).collect(),
-    };
-    if with_place {
-        checker.place(&place);
-    }
-    if with_event {
-        match proto::decode(&record.event_type, &record.payload) {
-            Ok(event) => checker.event(&place, &event),
-            Err(error) => checker.check(Invariant::I9, false, || {
-                format!("{place} cannot be decoded: {error}")
-            }),
-        }
     }
 }

@@ -208,7 +208,7 @@ impl Run {
         let Some(place) = &self.deployment.place else {
             bail!("neither --data-dir nor --config says where its stores are");
         };
-        match Box::pin(audit::audit(place)).await {
+        match Box::pin(audit::audit_all(place)).await {
             Ok(audited) => findings.extend(audited.report.findings().iter().map(of_audit)),
             Err(error) => {
                 let mut readable = Finding::new("I0", "the stores can be audited");

@@ -2,7 +2,7 @@
 
 use super::{
     Checker, Invariant, Place, Report,
-    orders::Trail,
+    orders::{Trail, is_looked_at},
     record::Heads,
     task::{Content, Task},
 };
@@ -20,24 +20,28 @@ impl Checker {
         let id = place.aggregate_id;
         if self.trail.as_ref().is_none_or(|trail| trail.id() != id) {
             self.end_trail();
+            self.is_passed_by = !is_looked_at(event, id, &self.effects.scope);
+            self.trail = Some(Trail::begin(id, place.shard));
         }
-        self.keys.event(event, place.time, &mut self.report);
-        let trail = self
-            .trail
-            .get_or_insert_with(|| Trail::begin(id, place.shard));
-        trail.event(
-            place,
-            event,
-            &mut self.effects,
-            &self.heads,
-            &mut self.report,
-        );
+        if self.is_passed_by {
+            return;
+        }
+        if !self.effects.scope.leaves_out(Invariant::I4) {
+            self.keys.event(event, place.time, &mut self.report);
+        }
+        if let Some(trail) = &mut self.trail {
+            let effects = (!self.is_by_position).then_some(&mut self.effects);
+            trail.event(place, event, effects, &self.heads, &mut self.report);
+        }
     }
 
     pub(super) fn end_trail(&mut self) {
         let Some(trail) = self.trail.take() else {
             return;
         };
+        if self.is_passed_by {
+            return;
+        }
         let id = trail.id();
         let (order, version) = trail.end(&mut self.orders, &mut self.effects, &mut self.report);
         if let Some(order) = order {
@@ -49,6 +53,9 @@ impl Checker {
     pub(super) fn product_event(&mut self, place: &Place, event: &ProductEvent) {
         let id = place.aggregate_id;
         let report = &mut self.report;
+        if ProductId::new(id).is_some_and(|id| !self.effects.scope.has_product(id)) {
+            return;
+        }
         let Some(product_id) = ProductId::new(id) else {
             let detail = format!("{place} is about product {id}, which cannot be");
             report.violated(Invariant::I9, 1, detail);
@@ -70,7 +77,14 @@ impl Checker {
             });
         }
         let before = self.products.state(id);
-        self.stocks.event(place, before, event, report);
+        let is_creation = matches!(event, ProductEvent::ProductCreated { .. });
+        let is_new = before.is_some() || is_creation && self.effects.scope.has_age(place.time);
+        let is_whole = is_new || self.effects.scope.since.is_none();
+        if is_whole {
+            self.stocks.event(place, before.as_ref(), event, report);
+        } else {
+            self.stocks.later_event(place, event, report);
+        }
 
         let pieces = match event {
             ProductEvent::StockReserved {
@@ -90,16 +104,24 @@ impl Checker {
         }
         if let Some((order_id, answer)) = saga::answer(event) {
             let target = self.heads.topology.owner_of_order(order_id);
-            if !target.is_some_and(|target| place.is_addressed_to(target)) {
+            let is_addressed = target.is_some_and(|target| place.is_addressed_to(target));
+            if !is_addressed {
                 let detail =
                     format!("{place} answers order {order_id} and is not addressed to its shard");
                 report.violated(Invariant::I7, 1, detail);
             }
             let task = Task::Answer(order_id, product_id);
-            self.effects
-                .asked(task, Content::Answer(answer), place, &self.heads, report);
+            self.effects.asked(
+                task,
+                Content::Answer(Box::new(answer)),
+                place,
+                &self.heads,
+                report,
+            );
         }
-        self.products.event(place, event, report);
+        if is_whole {
+            self.products.event(place, event, report);
+        }
     }
 
     pub(super) fn user_event(&mut self, place: &Place, event: &UserEvent) {
@@ -111,7 +133,14 @@ impl Checker {
             });
             judge_id(place, &self.heads, &mut self.report);
         }
-        self.users.event(place, event, &mut self.report);
+        let is_whole = match event {
+            _ if self.effects.scope.since.is_none() => true,
+            UserEvent::UserRegistered { .. } => self.effects.scope.has_age(place.time),
+            _ => self.users.state(place.aggregate_id).is_some(),
+        };
+        if is_whole {
+            self.users.event(place, event, &mut self.report);
+        }
     }
 
     pub(super) fn notification_event(&mut self, place: &Place, event: &NotificationEvent) {
@@ -137,7 +166,9 @@ impl Checker {
         let task = Task::Notify(*order_id, *template);
         self.effects
             .done(task, Content::User(*user_id), place, &self.heads, report);
-        if let Some(notification) = Notification::evolve(None, event, place.time) {
+        if self.effects.scope.has_age(place.time)
+            && let Some(notification) = Notification::evolve(None, event, place.time)
+        {
             self.notification_rows
                 .replayed(id.get(), notification, place.seq, report);
         }

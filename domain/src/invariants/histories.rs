@@ -1,61 +1,96 @@
 //! The states that journals give, of aggregates whose records are spread over their journals.
 
-use std::collections::HashMap;
-
-use super::{Invariant, Place, Report, replicas::Replicas};
-use crate::Aggregate;
+use super::{Invariant, Place, Report, compact::Compact, dense::Dense, replicas::Replicas};
 
 /// An aggregate as far as its history has been told.
 #[derive(Debug)]
-struct Told<A> {
-    state: Option<A>,
+struct Told<K> {
+    kept: Option<K>,
     seq: u64,
+    is_compared: bool,
 }
 
 /// All aggregates of one kind.
 #[derive(Debug)]
-pub(super) struct Histories<A>(HashMap<u64, Told<A>>);
+pub(super) struct Histories<A: Compact>(Dense<Told<A::Kept>>);
 
-impl<A> Default for Histories<A> {
+impl<A: Compact> Default for Histories<A> {
     fn default() -> Self {
-        Self(HashMap::new())
+        Self(Dense::default())
     }
 }
 
-impl<A: Aggregate> Histories<A> {
-    /// The aggregate as it is now.
-    pub(super) fn state(&self, id: u64) -> Option<&A> {
-        self.0.get(&id)?.state.as_ref()
+impl<A: Compact> Histories<A> {
+    /// The aggregate as it is now, as far as it is remembered.
+    pub(super) fn state(&self, id: u64) -> Option<A> {
+        self.0.get(id)?.kept.as_ref().map(A::recall)
     }
 
-    /// Every aggregate about which there is a record.
+    /// Every aggregate about which there is a record, in the order of ids.
     pub(super) fn ids(&self) -> impl Iterator<Item = u64> + '_ {
-        self.0.keys().copied()
+        self.0.ids()
+    }
+
+    pub(super) const fn len(&self) -> usize {
+        self.0.len()
     }
 
     /// The next thing that happened to an aggregate.
     pub(super) fn event(&mut self, place: &Place, event: &A::Event, report: &mut Report) {
-        let told = self.0.entry(place.aggregate_id).or_insert(Told {
-            state: None,
-            seq: 0,
-        });
-        let existed = told.state.is_some();
-        told.state = A::evolve(told.state.take(), event, place.time);
-        let before = std::mem::replace(&mut told.seq, place.seq);
+        let id = place.aggregate_id;
+        let told = self.0.get(id);
+        let before = told.map_or(0, |told| told.seq);
+        let state = told.and_then(|told| told.kept.as_ref()).map(A::recall);
+        let existed = state.is_some();
+        let state = A::evolve(state, event, place.time);
         // What is recorded about an aggregate that does not exist is a refusal. Nobody keeps its number.
-        let is_next =
-            told.state.is_none() || place.seq == before + 1 || (!existed && place.seq == 1);
+        let is_next = state.is_none() || place.seq == before + 1 || (!existed && place.seq == 1);
         report.check(Invariant::I9, is_next, || {
-            let (kind, id, seq) = (A::KIND, place.aggregate_id, place.seq);
+            let (kind, seq) = (A::KIND, place.seq);
             format!("{place} is number {seq} of {kind} {id}, after number {before}")
         });
+        let told = Told {
+            kept: state.as_ref().map(A::keep),
+            seq: place.seq,
+            is_compared: false,
+        };
+        self.0.insert(id, told);
     }
 
-    /// Hands every state over to be compared with the rows.
+    /// Compares a row at once with the state that the journals have given, all of which has been told. `false` if there
+    /// is none, or none any more.
+    pub(super) fn compare_row(
+        &mut self,
+        (id, state, version): (u64, &A, u64),
+        rows: &Replicas<A>,
+        report: &mut Report,
+    ) -> bool {
+        let told = self.0.get_mut(id).filter(|told| !told.is_compared);
+        let Some(told) = told else {
+            return false;
+        };
+        let Some(kept) = &told.kept else {
+            return false;
+        };
+        let replayed = A::recall(kept);
+        rows.compare(
+            id,
+            (&A::recall(&state.keep()), version),
+            (&replayed, told.seq),
+            report,
+        );
+        told.is_compared = true;
+        true
+    }
+
+    /// Hands every state over that has not been compared with its row.
     pub(super) fn compare_with(self, rows: &mut Replicas<A>, report: &mut Report) {
-        for (id, told) in self.0 {
-            if let Some(state) = told.state {
-                rows.replayed(id, state, told.seq, report);
+        for id in self.0.ids() {
+            if let Some(told) = self.0.get(id)
+                && let Some(kept) = &told.kept
+                && !told.is_compared
+            {
+                rows.replayed(id, A::recall(kept), told.seq, report);
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Invariant, Report, record::Heads};
+use super::{Invariant, Report, Scope, record::Heads};
 use crate::ShardRef;
 
 /// The activity log, as far as it has been looked at.
@@ -10,12 +10,14 @@ use crate::ShardRef;
 pub(super) struct Log {
     last: BTreeMap<ShardRef, u64>,
     watermarks: BTreeMap<ShardRef, u64>,
+    pub(super) scope: Scope,
 }
 
 impl Log {
     /// The next entry from a source.
     pub(super) fn entry(&mut self, source: ShardRef, position: u64, report: &mut Report) {
-        let last = self.last.entry(source).or_insert(0);
+        let begins_after = self.scope.begins_after(source);
+        let last = self.last.entry(source).or_insert(begins_after);
         if position <= *last {
             let wrong = format!("{source} position {position} is in the activity log twice");
             report.judge(Invariant::I8, Some(wrong));
@@ -40,13 +42,16 @@ impl Log {
             .chain(self.watermarks.keys().copied())
             .collect();
         for source in sources {
-            let position = |of: &BTreeMap<ShardRef, u64>| of.get(&source).copied().unwrap_or(0);
-            let (last, watermark) = (position(&self.last), position(&self.watermarks));
+            let watermark = self.watermarks.get(&source).copied().unwrap_or(0);
+            let told = self.last.get(&source).copied();
+            // Of a part, what is not told is as far as the watermark may be.
+            let last = told.unwrap_or_else(|| self.scope.begins_after(source).min(watermark));
             let recorded = heads
                 .by_shard
                 .get(&source)
                 .map_or(0, |head| head.last_position);
-            missing(source, last + 1, watermark + 1, report);
+            let first = last.max(self.scope.begins_after(source)) + 1;
+            missing(source, first, watermark + 1, report);
             let wrong = if last > watermark {
                 Some(format!(
                     "entries up to {last}, above its watermark {watermark}"

@@ -17,6 +17,8 @@
 //! each link's watermark: what is above it is on its way.
 
 mod checker;
+mod compact;
+mod dense;
 mod effects;
 mod events;
 mod histories;
@@ -28,15 +30,18 @@ mod positions;
 mod record;
 mod replicas;
 mod report;
+mod scope;
 mod steps;
 mod stock;
 mod task;
 #[cfg(test)]
 mod tests;
 
-pub use checker::{Checker, Row};
+pub use checker::{Checker, Retained, Row};
+pub use orders::{STUCK_AFTER, Service, Waiting};
 pub use record::{Head, Place};
 pub use report::{EXAMPLES_MAX, Finding, Report, Violation};
+pub use scope::{Scope, Since};
 
 /// One of the invariants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

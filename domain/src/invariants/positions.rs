@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    Invariant, Report,
+    Invariant, Report, Scope,
     record::{Heads, Place},
 };
 use crate::{Domain, ShardRef, Timestamp, routing};
@@ -37,12 +37,18 @@ pub(super) struct Positions {
     met: BTreeSet<(ShardRef, ShardRef)>,
     /// When the first record above the watermark was sent, by source and target.
     behind_since: BTreeMap<(ShardRef, ShardRef), Timestamp>,
+    pub(super) scope: Scope,
 }
 
 impl Positions {
     /// The next record of a shard.
     pub(super) fn place(&mut self, place: &Place, heads: &Heads, report: &mut Report) {
-        let journal = self.journals.entry(place.shard).or_default();
+        let begins_after = self.scope.begins_after(place.shard);
+        let journal = self.journals.entry(place.shard).or_insert_with(|| Journal {
+            last_position: begins_after,
+            ..Journal::default()
+        });
+        let is_first = journal.last_position == begins_after;
         let last = std::mem::replace(&mut journal.last_position, place.position);
         report.check(Invariant::I9, place.position == last + 1, || {
             if last == 0 {
@@ -51,14 +57,20 @@ impl Positions {
                 format!("{place} follows position {last}")
             }
         });
-        if last == 0 || place.time.since(journal.newest) > SILENCE {
+        if is_first || place.time.since(journal.newest) > SILENCE {
             journal.active_since = place.time;
         }
         journal.newest = journal.newest.max(place.time);
 
         for &(target, prev) in &place.links {
-            let before = journal.sent.insert(target, place.position).unwrap_or(0);
-            report.check(Invariant::I9, prev == before, || {
+            let before = journal.sent.insert(target, place.position);
+            // What came before the first one is known where the journal is told from its beginning.
+            let is_next = match before {
+                Some(before) => prev == before,
+                None => prev <= begins_after,
+            };
+            let before = before.unwrap_or(begins_after);
+            report.check(Invariant::I9, is_next, || {
                 format!(
                     "{place} is said to follow {prev} on the link to {target}, and follows {before}"
                 )
@@ -83,9 +95,10 @@ impl Positions {
     }
 
     /// Whether the deadlines of this order shard are suspended: a link between it and some product shard has been
-    /// behind for long.
-    pub(super) fn is_suspended(&self, orders: ShardRef) -> bool {
-        let newest = self.journals.values().map(|journal| journal.newest).max();
+    /// behind for long, as of the newest record or of `now`.
+    pub(super) fn is_suspended(&self, orders: ShardRef, now: Option<Timestamp>) -> bool {
+        let newest = self.journals.values().map(|journal| journal.newest);
+        let newest = newest.chain(now).max();
         self.behind_since
             .iter()
             .filter(|((source, target), _)| *source == orders || *target == orders)
@@ -100,11 +113,17 @@ impl Positions {
             .chain(heads.by_shard.keys().copied())
             .chain(self.journals.keys().copied())
             .collect();
+        let owner = |product| heads.topology.owner_of_product(product);
         for shard in journals {
-            self.finish_shard(shard, heads, report);
+            if self.scope.has_journal(shard, owner) {
+                self.finish_shard(shard, heads, report);
+            }
         }
         for (&target, head) in &heads.by_shard {
             for (&source, &watermark) in &head.watermarks {
+                if !self.scope.has_journal(source, owner) {
+                    continue;
+                }
                 let wrong = self.wrong_watermark(source, target, watermark, heads);
                 report.judge(Invariant::I7, wrong);
             }
@@ -116,7 +135,11 @@ impl Positions {
         report.check(Invariant::I9, is_known, || {
             format!("{shard} is no shard of this store")
         });
-        let empty = Journal::default();
+        let begins_after = self.scope.begins_after(shard);
+        let empty = Journal {
+            last_position: begins_after,
+            ..Journal::default()
+        };
         let journal = self.journals.get(&shard).unwrap_or(&empty);
         let Some(head) = heads.by_shard.get(&shard) else {
             report.check(Invariant::I9, journal.last_position == 0, || {
@@ -130,9 +153,11 @@ impl Positions {
         });
         let targets: BTreeSet<&ShardRef> = journal.sent.keys().chain(head.sent.keys()).collect();
         for target in targets {
-            let sent = journal.sent.get(target).copied().unwrap_or(0);
+            let told = journal.sent.get(target).copied();
             let said = head.sent.get(target).copied().unwrap_or(0);
-            report.check(Invariant::I9, sent == said, || {
+            let is_right = told.map_or(said <= begins_after, |sent| sent == said);
+            let sent = told.unwrap_or(begins_after);
+            report.check(Invariant::I9, is_right, || {
                 format!("the head of {shard} says that it has sent {target} up to {said}, and it has up to {sent}")
             });
         }
@@ -145,13 +170,13 @@ impl Positions {
         watermark: u64,
         heads: &Heads,
     ) -> Option<String> {
-        if watermark == 0 {
+        if watermark <= self.scope.begins_after(source) {
             return None;
         }
-        let last = self
-            .journals
-            .get(&source)
-            .map_or(0, |journal| journal.last_position);
+        let last = self.journals.get(&source).map_or_else(
+            || self.scope.begins_after(source),
+            |journal| journal.last_position,
+        );
         let wrong = if watermark > last {
             format!("and the last position there is {last}")
         } else if target.domain == Domain::Notifications {

@@ -1,6 +1,6 @@
 //! What the checks have found.
 
-use super::Invariant;
+use super::{Invariant, orders::Waiting};
 
 /// How many violations of one invariant are kept as examples.
 pub const EXAMPLES_MAX: usize = 5;
@@ -41,6 +41,11 @@ pub struct Report {
     pub records: u64,
     /// Orders that have a history.
     pub orders: u64,
+    /// Orders whose deadline has passed and that are no violation.
+    pub waiting: Waiting,
+    /// Whether idempotency keys were not looked at to the end, because there were too many at once and the orders were
+    /// not told again.
+    pub has_keys_left: bool,
 }
 
 impl Default for Report {
@@ -54,6 +59,8 @@ impl Default for Report {
             }),
             records: 0,
             orders: 0,
+            waiting: Waiting::default(),
+            has_keys_left: false,
         }
     }
 }

@@ -1,8 +1,6 @@
 //! I1: the stock of each product adds up at every step, and orders hold what is allocated.
 
-use std::collections::HashMap;
-
-use super::{Invariant, Report, record::Place};
+use super::{Invariant, Report, dense::Dense, record::Place};
 use crate::{
     ProductId,
     products::{Product, ProductEvent, Stock},
@@ -11,7 +9,10 @@ use crate::{
 /// What was put into each product.
 #[derive(Debug, Default)]
 pub(super) struct Stocks {
-    put_in: HashMap<u64, i128>,
+    /// A number that does not fit is wrong, and so is what stands in its place.
+    put_in: Dense<i64>,
+    /// Of products whose beginning is not told, what was told last.
+    later: Dense<(Stock, u64)>,
 }
 
 impl Stocks {
@@ -24,16 +25,16 @@ impl Stocks {
         report: &mut Report,
     ) {
         let id = place.aggregate_id;
-        let put_in = self.put_in.entry(id).or_default();
+        let mut put_in = i128::from(self.put_in.get(id).copied().unwrap_or(0));
         let delta = match event {
             ProductEvent::ProductCreated { stock, .. } => pieces(*stock),
             ProductEvent::StockAdjusted { delta, .. } => i128::from(*delta),
             _ => 0,
         };
-        *put_in += delta;
+        put_in += delta;
         let stock = before.map(|product| product.stock);
         if let Some(after) = stock_after(event) {
-            let wrong = if pieces(after) != *put_in {
+            let wrong = if pieces(after) != put_in {
                 Some(format!(
                     "{} available and {} allocated are not the {put_in} that were put in",
                     after.available, after.allocated
@@ -48,7 +49,7 @@ impl Stocks {
             };
             if wrong.is_some() {
                 // What follows is compared with what is said here, so that one error is told once.
-                *put_in = pieces(after);
+                put_in = pieces(after);
             }
             report.judge(
                 Invariant::I1,
@@ -68,6 +69,68 @@ impl Stocks {
                 )
             });
         }
+        self.put_in
+            .insert(id, i64::try_from(put_in).unwrap_or(i64::MAX));
+    }
+
+    /// How many products are remembered.
+    pub(super) const fn len(&self) -> usize {
+        self.put_in.len() + self.later.len()
+    }
+
+    /// The next thing that happened to a product whose beginning is not told: it must follow from what came before it.
+    pub(super) fn later_event(&mut self, place: &Place, event: &ProductEvent, report: &mut Report) {
+        let id = place.aggregate_id;
+        let before = self.later.get(id).copied();
+        if let Some((stock, seq)) = before {
+            let is_next = place.seq == seq + 1;
+            report.check(Invariant::I9, is_next, || {
+                format!(
+                    "{place} is number {} of product {id}, after number {seq}",
+                    place.seq
+                )
+            });
+            let is_right = match (event, stock_after(event)) {
+                (
+                    ProductEvent::StockRefused {
+                        quantity,
+                        available,
+                        ..
+                    },
+                    _,
+                ) => *available == stock.available && available < quantity,
+                (_, Some(_)) => follows(Some(stock), event),
+                (_, None) => true,
+            };
+            report.check(Invariant::I1, is_right, || {
+                format!("{place}: of product {id}, what is recorded does not follow from {stock:?}")
+            });
+        }
+        let stock = stock_after(event).or(before.map(|(stock, _)| stock));
+        if let Some(stock) = stock {
+            self.later.insert(id, (stock, place.seq));
+        }
+    }
+
+    /// Compares the row of a product whose beginning is not told. `false` if nothing is known of it.
+    pub(super) fn later_row(
+        &self,
+        id: u64,
+        row: &Product,
+        version: u64,
+        report: &mut Report,
+    ) -> bool {
+        let Some((stock, seq)) = self.later.get(id).copied() else {
+            return false;
+        };
+        let holds = row.stock == stock && version == seq;
+        report.check(Invariant::I10, holds, || {
+            format!(
+                "the row of product {id} has version {version} with {:?}, and its last record is number {seq} with {stock:?}",
+                row.stock
+            )
+        });
+        true
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) enum Content {
     /// So many pieces.
     Pieces(u64),
     /// This answer.
-    Answer(Answer),
+    Answer(Box<Answer>),
     /// So many pieces were reserved in vain and are released again.
     InVain(u64),
     /// To this user.
@@ -80,8 +80,8 @@ impl Content {
     /// Whether this, done, is what was asked.
     pub(super) fn fulfils(&self, asked: &Self) -> bool {
         match (asked, self) {
-            (Self::Answer(Answer::Reserved { quantity, .. }), Self::InVain(released)) => {
-                quantity == released
+            (Self::Answer(answer), Self::InVain(released)) => {
+                matches!(&**answer, Answer::Reserved { quantity, .. } if quantity == released)
             }
             (asked, done) => asked == done,
         }
@@ -90,10 +90,11 @@ impl Content {
     /// Pieces that are allocated and that no order holds, for as long as this is asked and not done.
     pub(super) fn pieces_between(&self, task: Task) -> Option<(ProductId, u64)> {
         match (task, self) {
-            (Task::Release(_, product), Self::Pieces(quantity))
-            | (Task::Answer(_, product), Self::Answer(Answer::Reserved { quantity, .. })) => {
-                Some((product, *quantity))
-            }
+            (Task::Release(_, product), Self::Pieces(quantity)) => Some((product, *quantity)),
+            (Task::Answer(_, product), Self::Answer(answer)) => match **answer {
+                Answer::Reserved { quantity, .. } => Some((product, quantity)),
+                Answer::Refused { .. } => None,
+            },
             _ => None,
         }
     }

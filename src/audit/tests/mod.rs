@@ -4,25 +4,25 @@
 
 mod cluster;
 mod damage;
+mod part;
 pub(crate) mod pen;
 pub(crate) mod servers;
 pub(crate) mod shop;
 
 use domain::{
     Timestamp,
-    invariants::{Invariant, Report},
+    invariants::{Invariant, Report, Service},
 };
-use storage::{
-    StorageError,
-    sqlite::{ActivitySnapshot, SqliteSnapshot},
-};
+use storage::sqlite::{ActivitySnapshot, SqliteSnapshot, served_since};
 
 use self::shop::Shop;
-use super::{audit_directory, audit_stores, log::Log};
+use super::{
+    Audited, PAGE, audit_directory, audit_stores, log::Log, progress::Progress, scope::Asked,
+};
 
 /// What an audit of a directory finds.
-async fn audit(dir: &std::path::Path) -> Result<Report, StorageError> {
-    let audited = audit_directory(dir).await?;
+async fn audit(dir: &std::path::Path) -> anyhow::Result<Report> {
+    let audited = audit_directory(dir, &Asked::default(), &Progress::hidden()).await?;
     assert_eq!((audited.has_log, audited.lost.total), (true, 0));
     Ok(audited.report)
 }
@@ -96,6 +96,69 @@ async fn a_store_of_many_pages_is_read_to_its_end() {
 }
 
 #[tokio::test]
+async fn little_is_kept_however_many_records_there_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut shop = Shop::open(dir.path(), 1_000_000).await;
+    for _ in 0..300 {
+        shop.sell(1).await;
+    }
+    shop.close().await;
+    let audited = audit_directory(dir.path(), &Asked::default(), &Progress::hidden()).await;
+    let audited = audited.unwrap();
+    assert_eq!(told(&audited.report), [""; 0]);
+    let kept = audited.retained;
+    // Four journals and three lists are read at one pace, a page of each.
+    assert!((1..7 * PAGE).contains(&kept.tasks), "{kept:?}");
+    assert!((1..7 * PAGE).contains(&kept.rows), "{kept:?}");
+    assert_eq!((kept.aggregates, kept.stocks), (2, 2), "{kept:?}");
+    assert_eq!(
+        (kept.aggregate_rows, kept.waiting_orders, kept.parked),
+        (0, 0, 0)
+    );
+    // All of them were used within two days.
+    assert_eq!(kept.keys, 300);
+}
+
+#[tokio::test]
+async fn orders_that_wait_are_told_by_what_they_wait_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut shop = Shop::open(dir.path(), 1_000).await;
+    shop.sell(1).await;
+    shop.place(1).await;
+    let now = shop.now().plus(std::time::Duration::from_secs(3_600));
+    shop.close().await;
+    let waiting = async |since: Option<Timestamp>| {
+        let mut store = SqliteSnapshot::open(dir.path()).await.unwrap();
+        let shards = store.topology().journals();
+        let service = Service {
+            now,
+            since: since
+                .map(|since| shards.map(|shard| (shard, since)).collect())
+                .unwrap_or_default(),
+        };
+        let asked = Asked::default();
+        let audited = audit_stores(&mut store, None, service, &asked, &Progress::hidden()).await;
+        let report = audited.unwrap().report;
+        assert_eq!(told(&report), [""; 0]);
+        report.waiting
+    };
+    let nobody = waiting(None).await;
+    assert_eq!((nobody.total(), nobody.not_served), (1, 1));
+    // Its request has not come to the products, so that it may not be given up.
+    let somebody = waiting(Some(Timestamp::default())).await;
+    assert_eq!((somebody.total(), somebody.suspended), (1, 1));
+}
+
+#[tokio::test]
+async fn it_is_known_whether_a_directory_is_served() {
+    let dir = tempfile::tempdir().unwrap();
+    let shop = Shop::open(dir.path(), 10).await;
+    assert!(served_since(dir.path()).unwrap().is_some());
+    shop.close().await;
+    assert_eq!(served_since(dir.path()).unwrap(), None);
+}
+
+#[tokio::test]
 async fn what_is_not_there_cannot_be_audited() {
     let dir = tempfile::tempdir().unwrap();
     let error = audit(dir.path()).await.unwrap_err();
@@ -121,7 +184,10 @@ async fn entries_that_were_kept_for_long_enough_may_be_missing() {
             expired_before: before.map(Timestamp::from_millis),
         };
         let mut store = SqliteSnapshot::open(dir.path()).await.unwrap();
-        let audited = audit_stores(&mut store, Some(log)).await.unwrap();
+        let (service, asked) = (Service::default(), Asked::default());
+        let audited = audit_stores(&mut store, Some(log), service, &asked, &Progress::hidden())
+            .await
+            .unwrap();
         audited.report.finding(Invariant::I8).violations
     };
     assert_eq!(missing(None).await, 10);

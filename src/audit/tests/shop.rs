@@ -101,8 +101,14 @@ impl Shop {
     async fn founded(pen: Pen, stock: u64) -> Self {
         let mut shop = Self::of(pen);
         shop.register_user().await;
-        shop.create_product(stock).await;
+        shop.create_product("LANTERN", stock).await;
         shop
+    }
+
+    /// From now on this product is sold, which comes into the catalogue.
+    pub(crate) async fn sells(&mut self, id: u64, sku: &str, stock: u64) {
+        self.product = ProductId::new(id).unwrap();
+        self.create_product(sku, stock).await;
     }
 
     /// Closes the files.
@@ -241,17 +247,17 @@ impl Shop {
         self.pen.commit(USERS, (1, 1), events, rows, beside).await;
     }
 
-    async fn create_product(&mut self, stock: u64) {
+    async fn create_product(&mut self, sku: &str, stock: u64) {
         let command = ProductCommand::CreateProduct {
             product_id: self.product,
-            sku: "LANTERN".parse().unwrap(),
+            sku: sku.parse().unwrap(),
             name: "Storm lantern".into(),
             description: "".into(),
             price: Money::price(4_999, Currency::EUR).unwrap(),
             stock,
         };
         let beside = Beside {
-            last_id: Some(1),
+            last_id: Some(self.product.get()),
             ..Beside::default()
         };
         self.product(self.product, &command, beside).await;

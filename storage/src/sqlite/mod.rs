@@ -38,6 +38,7 @@ pub use activity::SqliteActivityLog;
 pub use activity_snapshot::ActivitySnapshot;
 #[cfg(feature = "fault-injection")]
 pub use fault::Fault;
+pub use open::served_since;
 pub use snapshot::SqliteSnapshot;
 pub use store::{OpenMode, SqliteStore};
 

@@ -5,8 +5,11 @@ use std::{
     io,
     os::unix::fs::DirBuilderExt,
     path::Path,
-    time::Duration,
+    thread,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
+
+use domain::Timestamp;
 
 use sqlx::{
     ConnectOptions, SqliteConnection, SqlitePool,
@@ -27,6 +30,10 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) const STORE_READERS: u32 = 4;
 /// Connections that read the activity log, which few people do.
 pub(super) const ACTIVITY_READERS: u32 = 2;
+/// How often the lock on a directory is tried for: who audits looks at it for a moment.
+const LOCK_TRIES: u32 = 5;
+/// The pause between two tries.
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 /// Page cache of the connection that writes, in KiB. Indexes of old orders are touched at random.
 const WRITER_CACHE_KIB: u32 = 64 * 1024;
 /// Page cache of each connection that reads, in KiB.
@@ -112,13 +119,57 @@ pub(super) fn lock(dir: &Path) -> Result<DirLock, StorageError> {
         .write(true)
         .open(&path)
         .map_err(|error| io_error("cannot write", &path, &error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(DirLock(file)),
+    let mut tries = 1;
+    let mut taken = file.try_lock();
+    while tries < LOCK_TRIES && matches!(taken, Err(TryLockError::WouldBlock)) {
+        thread::sleep(LOCK_PAUSE);
+        tries += 1;
+        taken = file.try_lock();
+    }
+    match taken {
+        Ok(()) => {
+            // By this `served_since` knows for how long the lock has been held. Nothing else rests on it.
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "a file has the time of its file system"
+            )]
+            let _ = file.set_modified(SystemTime::now());
+            Ok(DirLock(file))
+        }
         Err(TryLockError::WouldBlock) => Err(StorageError::Locked(format!(
             "another process writes to {}; stop it first, or use another directory",
             dir.display()
         ))),
         Err(TryLockError::Error(error)) => Err(io_error("cannot lock", &path, &error)),
+    }
+}
+
+/// Since when a process has the store in this directory open for writing; `None` if none has. A writer that starts at
+/// this very moment tries again.
+///
+/// # Errors
+/// Whatever keeps the lock from being looked at. A directory without one is no error.
+pub fn served_since(dir: &Path) -> Result<Option<Timestamp>, StorageError> {
+    let path = dir.join(LOCK_FILE);
+    let failed = |error: io::Error| io_error("cannot look at", &path, &error);
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => {
+            let _ = file.unlock();
+            Ok(None)
+        }
+        Err(TryLockError::WouldBlock) => {
+            let modified = file.metadata().and_then(|metadata| metadata.modified());
+            let since = modified.map_err(failed)?.duration_since(UNIX_EPOCH);
+            let millis = since.unwrap_or_default().as_millis();
+            let millis = i64::try_from(millis).unwrap_or(i64::MAX);
+            Ok(Some(Timestamp::from_millis(millis)))
+        }
+        Err(TryLockError::Error(error)) => Err(failed(error)),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     Aggregate, Domain, Event, ShardRef, Timestamp, Topology,
-    invariants::{Checker, Head, Place, Report, Row},
+    invariants::{Checker, Head, Place, Report, Row, Service},
     notifications::Notification,
     orders::Order,
     parking::{ParkedCommand, ParkingEvent},
@@ -28,34 +28,44 @@ pub(super) struct History {
     pub(super) log: Vec<(ShardRef, u64)>,
     pub(super) log_watermarks: BTreeMap<ShardRef, u64>,
     pub(super) served_at: Option<Timestamp>,
+    pub(super) service: Option<Service>,
 }
 
 impl History {
-    /// Feeds the checks. `rows_first` turns the order of the streams around, which must make no difference.
+    /// Feeds the checks. `rows_first` turns the order of the streams around, and has orders tell what they ask with their
+    /// journals instead of order by order, which must make no difference.
     pub(super) fn check(&self, rows_first: bool) -> Report {
         let mut checker = Checker::new(self.topology, self.heads.clone());
+        if rows_first {
+            checker = checker.orders_by_position();
+        }
         if let Some(time) = self.served_at {
             checker.served_at(time);
+        }
+        if let Some(service) = &self.service {
+            checker.served_by(service.clone());
         }
         if rows_first {
             self.feed_rows(&mut checker);
             self.feed_orders(&mut checker);
-            self.feed_journals(&mut checker);
+            self.feed_journals(&mut checker, true);
         } else {
-            self.feed_journals(&mut checker);
+            self.feed_journals(&mut checker, false);
             self.feed_orders(&mut checker);
             self.feed_rows(&mut checker);
         }
         checker.finish()
     }
 
-    fn feed_journals(&self, checker: &mut Checker) {
+    fn feed_journals(&self, checker: &mut Checker, by_position: bool) {
         let mut records: Vec<&(Place, Event)> = self.records.iter().collect();
         records.sort_by_key(|(place, _)| (place.shard, place.position));
         for (place, event) in records {
             checker.place(place);
             if place.shard.domain != Domain::Orders {
                 checker.event(place, event);
+            } else if by_position {
+                checker.order_record(place, event);
             }
         }
     }

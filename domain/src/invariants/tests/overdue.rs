@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     Domain,
-    invariants::{Invariant, Report},
+    invariants::{Invariant, Report, STUCK_AFTER, Service},
 };
 
 /// A shop in which a discarded request leaves an order without an answer for ever, and nobody expires it.
@@ -79,5 +79,33 @@ fn who_knows_the_time_says_it() {
         let begun = history.records[0].0.time;
         history.served_at = Some(begun.plus(std::time::Duration::from_secs(secs)));
         assert_eq!(i2_is_violated(&history.check(false)), is_overdue);
+    }
+}
+
+#[test]
+fn an_order_is_stuck_where_its_shard_was_served_all_the_time() {
+    let (shop, _) = stuck();
+    let mut history = shop.history();
+    let begun = history.records[0].0.time;
+    let at = |secs| begun.plus(std::time::Duration::from_secs(secs));
+    let serve = |since: Option<u64>, now: u64| Service {
+        now: at(now),
+        since: since
+            .map(|since| [(shard(Domain::Orders, 0), at(since))].into())
+            .unwrap_or_default(),
+    };
+    let (soon, late) = (STUCK_AFTER.as_secs(), STUCK_AFTER.as_secs() + 120);
+    for (service, is_stuck, waiting) in [
+        (serve(Some(0), 30), false, (0, 0)),
+        (serve(Some(0), soon), false, (0, 1)),
+        (serve(Some(0), late), true, (0, 0)),
+        (serve(Some(150), late), false, (0, 1)),
+        (serve(None, late), false, (1, 0)),
+    ] {
+        history.service = Some(service.clone());
+        let report = history.check(false);
+        assert_eq!(i2_is_violated(&report), is_stuck, "{service:?}");
+        let found = (report.waiting.not_served, report.waiting.soon);
+        assert_eq!(found, waiting, "{service:?}");
     }
 }

@@ -213,6 +213,7 @@ impl Shop {
             records: self.records.clone(),
             heads: self.heads.clone(),
             served_at: None,
+            service: None,
         }
     }
 }
