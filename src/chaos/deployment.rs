@@ -20,6 +20,9 @@ use crate::place::Place;
 /// How often processes are looked after.
 const LOOK_AFTER_PAUSE: Duration = Duration::from_millis(200);
 
+/// How often a process is started at most until it is up.
+const STARTS_MAX: u32 = 10;
+
 /// Which shop it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Shape {
@@ -114,6 +117,19 @@ impl Deployment {
         }
     }
 
+    /// Starts a process again, and once more if it does not come up: other faults may keep it from that.
+    pub(super) async fn start_again(&self, member: &Member, process: &mut Process) -> Result<()> {
+        for _ in 1..STARTS_MAX {
+            match member.start(process).await {
+                Ok(()) => return Ok(()),
+                Err(error) => lock(&self.ended).push(format!("{error:#}")),
+            }
+            process.kill().await?;
+            sleep(LOOK_AFTER_PAUSE).await;
+        }
+        member.start(process).await
+    }
+
     /// Starts again what ends by itself, as whoever runs a shop would; never returns.
     pub(super) async fn look_after(&self) {
         loop {
@@ -130,9 +146,7 @@ impl Deployment {
                 };
                 let name = &member.name;
                 lock(&self.ended).push(format!("{name} ended by itself: {told}"));
-                if let Err(error) = member.start(&mut process).await {
-                    lock(&self.ended).push(format!("{name} does not start: {error:#}"));
-                }
+                let _ = self.start_again(member, &mut process).await;
             }
         }
     }

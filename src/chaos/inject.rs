@@ -162,7 +162,7 @@ impl Injector {
             }
             sleep(EXIT_POLL).await;
         }
-        member.start(&mut process).await?;
+        self.deployment.start_again(member, &mut process).await?;
         Ok(begun)
     }
 
@@ -179,7 +179,7 @@ impl Injector {
         let begun = Instant::now();
         process.kill().await?;
         sleep(down).await;
-        member.start(&mut process).await?;
+        self.deployment.start_again(member, &mut process).await?;
         Ok(begun)
     }
 
@@ -196,7 +196,7 @@ impl Injector {
             process.kill().await?;
         }
         sleep(down).await;
-        member.start(&mut process).await?;
+        self.deployment.start_again(member, &mut process).await?;
         Ok(begun)
     }
 

@@ -95,12 +95,10 @@ impl Process {
                 return Ok(rest.trim().to_owned());
             }
             if let Some(status) = self.ended()? {
-                let log = self.stderr_path();
-                bail!(
-                    "{} ended with {status} instead of starting: {}",
-                    self.name,
-                    log.display()
-                );
+                let log = fs::read_to_string(self.stderr_path()).unwrap_or_default();
+                let last = log.lines().last().unwrap_or_default();
+                let name = &self.name;
+                bail!("{name} ended with {status} instead of starting: {last}");
             }
             sleep(START_POLL).await;
         }
