@@ -15,7 +15,7 @@ use actors::{
 };
 use anyhow::{Context, Result};
 use domain::Domain;
-use storage::{ActivityLog, postgres::PostgresStore};
+use storage::{ActivityLog, StorageError, postgres::PostgresStore};
 use tokio::time::Instant;
 
 use super::{
@@ -105,9 +105,24 @@ async fn open(config: &ClusterConfig) -> Result<Opened> {
     if let Some(kafka) = config.kafka.as_ref().filter(|_| hosts(config)) {
         let kafka = kafka_config(kafka, &config.node.name);
         check_topics(config, &kafka, &postgres).await?;
-        restored::check(config, &kafka, &postgres, &incarnations, &*activity).await?;
+        // A connection that is reset meanwhile is no reason to end.
+        let compared = until_up("PostgreSQL (postgres.url)", config.startup.wait, || async {
+            let compared =
+                restored::check(config, &kafka, &postgres, &incarnations, &*activity).await;
+            match compared {
+                Err(error) if is_transient(&error) => Tried::NotYet(error),
+                other => Tried::Done(other),
+            }
+        });
+        compared.await??;
     }
     Ok(Opened { postgres, activity })
+}
+
+/// Whether it is only that a store does not answer at the moment.
+fn is_transient(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref();
+    matches!(error, Some(StorageError::Unavailable(_)))
 }
 
 fn hosts(config: &ClusterConfig) -> bool {
