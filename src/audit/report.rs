@@ -4,7 +4,7 @@ use std::{fmt::Write, time::Duration};
 
 use domain::{
     Sku,
-    invariants::{Finding, Invariant, Waiting},
+    invariants::{Finding, Invariant, Retained, Waiting},
 };
 use serde_json::{Value, json};
 use storage::LostEvent;
@@ -46,6 +46,7 @@ pub(super) fn json(audited: &Audited, elapsed: Duration) -> Value {
             "soon": report.waiting.soon,
             "examples": report.waiting.examples.iter().map(|(id, _)| id.get()).collect::<Vec<_>>(),
         },
+        "kept_at_most": kept_json(&audited.retained),
         "records": report.records,
         "orders": report.orders,
         "lost_events": {
@@ -53,6 +54,20 @@ pub(super) fn json(audited: &Audited, elapsed: Duration) -> Value {
             "events": audited.lost.examples.iter().map(lost_json).collect::<Vec<Value>>(),
         },
         "elapsed_ms": u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+    })
+}
+
+/// How many things were kept at one time, which is what memory was needed for.
+fn kept_json(kept: &Retained) -> Value {
+    json!({
+        "tasks": kept.tasks,
+        "rows": kept.rows,
+        "aggregates": kept.aggregates,
+        "aggregate_rows": kept.aggregate_rows,
+        "stocks": kept.stocks,
+        "keys": kept.keys,
+        "waiting_orders": kept.waiting_orders,
+        "parked": kept.parked,
     })
 }
 
@@ -212,7 +227,7 @@ mod tests {
 
     use domain::{
         Domain, ShardRef, Timestamp, Topology,
-        invariants::{Checker, Retained, Scope},
+        invariants::{Checker, Scope},
     };
     use storage::LostEvents;
 
