@@ -1,25 +1,24 @@
 //! The journal writers of a node: they claim shards, commit what these hand over, and end their generation when a commit
 //! fails. What is decided about batches and generations is the engine's.
 
+mod claims;
+mod sending;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use domain::ShardRef;
 use engine::{
-    Head, Ticket, Unavailable, Writer,
+    Ticket, Unavailable, Writer,
     shard::calls::{Companion, Completion, Entry, WriterSignal},
 };
 
 use super::{
     World,
-    event::{Desk, Event, Mail},
+    event::{Desk, Mail},
     mutation::Mutation,
-    plan::{Fault, Intervention},
     rules::{Recorded, Row, ShopRules},
     store::{Commit, Refused, Transaction},
 };
-
-/// The longest wait between two attempts to claim shards again, in milliseconds.
-const RECLAIM_BACKOFF_MAX_MS: u64 = 1_000;
 
 /// A writer.
 pub(super) struct WriterState {
@@ -171,90 +170,6 @@ impl World {
         });
     }
 
-    /// Sends a transaction to the store, which may fail in any of the known ways.
-    fn send(&mut self, desk: Desk, transaction: Transaction) -> u64 {
-        self.transactions_begun += 1;
-        let number = self.transactions_begun;
-        let clockwork = &mut self.clockwork;
-        let reaches_in = clockwork.draw(0..6);
-        let told_in = reaches_in + clockwork.draw(0..6);
-        let unknown = Event::Committed(desk, number, Err(Refused::Unknown));
-        if !clockwork.store_answers() || clockwork.strikes(Fault::CommitFails) {
-            clockwork.after(told_in, unknown);
-            return number;
-        }
-        self.transactions.insert(number, (desk, transaction, true));
-        if clockwork.strikes(Fault::CommitUnknown) {
-            clockwork.after(reaches_in, Event::Apply(number));
-            clockwork.after(told_in + 1, unknown);
-            self.forget_answer(number);
-        } else if clockwork.strikes(Fault::CommitLate) {
-            let late = told_in + clockwork.draw(1..3_000);
-            clockwork.after(told_in, unknown);
-            clockwork.after(late, Event::Apply(number));
-            self.forget_answer(number);
-        } else {
-            clockwork.after(reaches_in, Event::Apply(number));
-        }
-        number
-    }
-
-    /// The store's answer to this transaction is lost.
-    fn forget_answer(&mut self, number: u64) {
-        if let Some((_, _, is_answered)) = self.transactions.get_mut(&number) {
-            *is_answered = false;
-        }
-    }
-
-    /// A transaction reaches the store.
-    pub(super) fn apply(&mut self, number: u64) {
-        let Some((desk, transaction, is_answered)) = self.transactions.remove(&number) else {
-            return;
-        };
-        let told_in = self.clockwork.draw(0..6);
-        let (transaction, later) = self.split_watermarks(transaction);
-        let result = if self.clockwork.store_answers() {
-            self.ledger
-                .before(&self.store, &transaction, &mut self.clockwork);
-            let result = self.store.commit(&transaction);
-            if result.is_ok() {
-                self.ledger
-                    .after(&self.store, &transaction, &mut self.clockwork);
-                self.clockwork.note(|| describe(desk, &transaction));
-                if self.clockwork.intervention
-                    == Some(Intervention::CrashAfterWrite(self.ledger.commits))
-                {
-                    self.crash(desk.node);
-                    return;
-                }
-            }
-            result
-        } else {
-            Err(Refused::Unknown)
-        };
-        if let (Ok(()), Some(later)) = (&result, later)
-            && !self.clockwork.chance(0.02)
-        {
-            self.store.move_watermarks(&later);
-        }
-        if is_answered {
-            self.clockwork
-                .after(told_in, Event::Committed(desk, number, result));
-        }
-    }
-
-    /// Takes the watermarks out of a transaction, in a program that is wrong to store them apart.
-    fn split_watermarks(&self, mut transaction: Transaction) -> (Transaction, Option<Vec<Commit>>) {
-        if !self.clockwork.breaks(Mutation::WatermarkOutsideTransaction) {
-            return (transaction, None);
-        }
-        let later = transaction.commits.clone();
-        for commit in &mut transaction.commits {
-            commit.watermarks.clear();
-        }
-        (transaction, Some(later))
-    }
-
     /// A writer is told what became of its transaction.
     pub(super) fn committed(&mut self, desk: Desk, number: u64, result: Result<(), Refused>) {
         let writer = self.writer(desk);
@@ -304,160 +219,4 @@ impl World {
             hosted.signal(&mut self.clockwork, signal);
         }
     }
-
-    fn claim_again(&mut self, desk: Desk) {
-        let writer = self.writer(desk);
-        writer.is_claim_due = false;
-        let missing: Vec<(ShardRef, u64)> = writer
-            .epochs
-            .iter()
-            .filter(|(shard, _)| writer.engine.epoch(**shard).is_none())
-            .map(|(shard, epoch)| (*shard, *epoch))
-            .collect();
-        for (shard, epoch) in missing {
-            self.ask_for(desk, shard, Some(epoch));
-        }
-        if self.writer(desk).claims_open == 0 {
-            self.begin_commit(desk);
-        }
-    }
-
-    /// Asks the store for a shard; `expected` is the epoch in which it was served, if it was.
-    fn ask_for(&mut self, desk: Desk, shard: ShardRef, expected: Option<u64>) {
-        self.writer(desk).claims_open += 1;
-        let read_before = self
-            .clockwork
-            .breaks(Mutation::LoadBeforeClaim)
-            .then(|| self.store.of(shard).head.clone());
-        let wait = self.clockwork.draw(0..8);
-        self.clockwork
-            .after(wait, Event::Claim(desk, shard, expected, read_before));
-    }
-
-    /// A claim reaches the store.
-    pub(super) fn claim(
-        &mut self,
-        desk: Desk,
-        shard: ShardRef,
-        expected: Option<u64>,
-        read_before: Option<Head<ShardRef>>,
-    ) {
-        let result = if !self.clockwork.store_answers() {
-            Err(Refused::Unknown)
-        } else {
-            self.store.claim(shard, desk.node, expected)
-        };
-        let result = result.map(|head| match read_before {
-            Some(before) => Head {
-                sent: before.sent,
-                watermarks: before.watermarks,
-                ..head
-            },
-            None => head,
-        });
-        self.clockwork
-            .note(|| format!("node {} claims {shard}: {result:?}", desk.node));
-        let wait = self.clockwork.draw(0..8);
-        self.clockwork.after(
-            wait,
-            Event::Claimed(desk, shard, expected.is_none(), result),
-        );
-    }
-
-    /// A writer is told what became of its claim.
-    pub(super) fn claimed(
-        &mut self,
-        desk: Desk,
-        shard: ShardRef,
-        is_order: bool,
-        result: Result<Head<ShardRef>, Refused>,
-    ) {
-        self.writer(desk).claims_open -= 1;
-        match result {
-            Ok(head) => {
-                if is_order {
-                    self.drop_shard(desk, shard);
-                }
-                self.open(desk, shard, head);
-            }
-            Err(Refused::HeadMoved) => {
-                // Another owner has taken it: it is served here no more.
-                self.writer(desk).epochs.remove(&shard);
-            }
-            Err(_) => {}
-        }
-        let writer = self.writer(desk);
-        if writer.claims_open > 0 {
-            return;
-        }
-        let is_missing = writer
-            .epochs
-            .keys()
-            .any(|shard| writer.engine.epoch(*shard).is_none());
-        if is_missing {
-            let wait = writer.backoff_ms;
-            writer.backoff_ms = (wait * 2).min(RECLAIM_BACKOFF_MAX_MS);
-            self.clockwork.after(wait, Event::ClaimAgain(desk));
-        } else {
-            writer.backoff_ms = 20;
-        }
-        self.go_on(desk);
-    }
-
-    /// A writer tries again to claim what it is to serve.
-    pub(super) fn try_again(&mut self, desk: Desk) {
-        self.writer(desk).is_claim_due = true;
-        self.go_on(desk);
-    }
-
-    fn open(&mut self, desk: Desk, shard: ShardRef, head: Head<ShardRef>) {
-        let writer = self.writer(desk);
-        writer.epochs.insert(shard, head.epoch);
-        let generation = writer.engine.open(shard, head.clone());
-        self.open_lane(desk.node, shard, head.last_position);
-        self.signal(desk, shard, WriterSignal::Opened { generation, head });
-    }
-
-    fn drop_shard(&mut self, desk: Desk, shard: ShardRef) -> Option<u64> {
-        let writer = self.writer(desk);
-        let epoch = writer.engine.epoch(shard)?;
-        refuse(writer.engine.close(shard));
-        writer.epochs.remove(&shard);
-        self.close_lane(desk.node, shard);
-        self.signal(desk, shard, WriterSignal::Closed);
-        Some(epoch)
-    }
-
-    fn release(&mut self, desk: Desk, shard: ShardRef) {
-        if let Some(epoch) = self.drop_shard(desk, shard) {
-            self.store.release(shard, epoch);
-        }
-    }
-
-    fn close_replaced(&mut self, desk: Desk, shard: ShardRef) {
-        let writer = self.writer(desk);
-        if writer.engine.epoch(shard).is_some() {
-            refuse(writer.engine.close(shard));
-            writer.is_claim_due = true;
-            self.close_lane(desk.node, shard);
-            self.signal(desk, shard, WriterSignal::Closed);
-        }
-    }
-}
-
-fn describe(desk: Desk, transaction: &Transaction) -> String {
-    let mut text = format!("node {} writer {} commits", desk.node, desk.writer);
-    for commit in &transaction.commits {
-        text += &format!(
-            "\n            {} epoch {} revision {} watermarks {:?}",
-            commit.shard, commit.epoch, commit.revision, commit.watermarks
-        );
-        for record in &commit.records {
-            text += &format!(
-                "\n              {} about {} #{}: {:?}",
-                record.position, record.payload.about, record.payload.seq, record.payload.event
-            );
-        }
-    }
-    text
 }
