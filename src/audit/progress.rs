@@ -13,7 +13,6 @@ pub(super) struct Progress(ProgressBar);
 
 impl Progress {
     /// Nothing is shown.
-    #[cfg(test)]
     pub(super) fn hidden() -> Self {
         Self(ProgressBar::hidden())
     }

@@ -40,7 +40,7 @@ use self::{pen::Pen, shop::Shop};
 /// Orders of one batch. Large, because a batch is forced to the device.
 const BATCH: u64 = 2_000;
 /// What is created at once.
-const FOUNDED_AT_ONCE: u64 = 5_000;
+const FOUNDED_AT_ONCE: usize = 5_000;
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -111,12 +111,12 @@ async fn main() {
 async fn fill(pen: Pen, options: &Options) {
     let begun = Instant::now();
     let mut shop = Shop::new(pen, options.clone());
-    for first in (0..options.users).step_by(FOUNDED_AT_ONCE as usize) {
-        shop.register_users(FOUNDED_AT_ONCE.min(options.users - first));
+    for first in (0..options.users).step_by(FOUNDED_AT_ONCE) {
+        shop.register_users((FOUNDED_AT_ONCE as u64).min(options.users - first));
         shop.commit().await;
     }
-    for first in (0..options.products).step_by(FOUNDED_AT_ONCE as usize) {
-        shop.create_products(FOUNDED_AT_ONCE.min(options.products - first));
+    for first in (0..options.products).step_by(FOUNDED_AT_ONCE) {
+        shop.create_products((FOUNDED_AT_ONCE as u64).min(options.products - first));
         shop.commit().await;
     }
     let mut told = Instant::now();

@@ -25,9 +25,9 @@ const DEADLINE: Duration = Duration::from_secs(60);
 /// How long an idempotency key is taken.
 const KEY_TAKEN_FOR: Duration = Duration::from_secs(24 * 3600);
 /// Of so many orders one is cancelled.
-const CANCELLED_OF: u64 = 25;
+const CANCELLED_OF: usize = 25;
 /// Hours after which the last of them is.
-const CANCELLED_WITHIN_HOURS: u64 = 96;
+const CANCELLED_WITHIN_HOURS: usize = 96;
 /// Of so many products one has few pieces.
 const SCARCE_OF: u64 = 50;
 /// Of so many batches one is answered too late.
@@ -222,8 +222,8 @@ impl Shop {
             idempotency,
         };
         self.order(id, &command);
-        if self.below(CANCELLED_OF as usize) == 0 {
-            let minutes = self.below(60 * CANCELLED_WITHIN_HOURS as usize) as u64;
+        if self.below(CANCELLED_OF) == 0 {
+            let minutes = self.below(60 * CANCELLED_WITHIN_HOURS) as u64;
             // Half of them while their customers still look at them.
             let after = Duration::from_secs(60 * minutes * (minutes % 2) + 1);
             self.cancellations.push(Reverse((self.now.plus(after), id)));
@@ -368,7 +368,8 @@ impl Shop {
         let mut number = self.random;
         number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((number ^ (number >> 31)) % bound as u64) as usize
+        let below = (number ^ (number >> 31)) % bound as u64;
+        usize::try_from(below).unwrap_or(0)
     }
 }
 
