@@ -55,6 +55,8 @@ pub struct Doing {
     /// The order that it is about.
     order: Option<OrderId>,
     tries: u64,
+    /// Whether another try is due because one was put off.
+    comes_back: bool,
     /// Whether it was answered for good.
     pub is_done: bool,
 }
@@ -92,6 +94,7 @@ fn doing(wish: Wish) -> Doing {
         wish,
         order: None,
         tries: 0,
+        comes_back: false,
         is_done: false,
     }
 }

@@ -46,6 +46,8 @@ use self::{
 /// What has to come to rest does so within this time after the last fault, in milliseconds. It is a bound on patience,
 /// not on speed: deadlines of half a minute, backoffs and restarts fit into it many times.
 const REST_WITHIN_MS: u64 = 600_000;
+/// Steps of a run at most; a usual one takes some tens of thousands. What takes more goes round in circles.
+const STEPS_MAX: u64 = 10_000_000;
 /// How long faults may strike after the last order was placed, in milliseconds.
 const FAULTS_AFTERWARDS_MS: u64 = 10_000;
 /// When operators begin to deal with what a script sets aside, in milliseconds: long after every deadline.
@@ -214,6 +216,10 @@ impl World {
         {
             self.happen(event);
             self.look_at_answers();
+            if self.clockwork.steps > STEPS_MAX {
+                let text = format!("it goes round in circles for {STEPS_MAX} steps");
+                self.clockwork.violated(text);
+            }
             while let Some(node) = self.clockwork.fatal.pop() {
                 self.crash(node);
             }

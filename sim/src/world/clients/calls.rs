@@ -26,8 +26,10 @@ impl World {
         if self.clients.doings[number].is_done {
             return;
         }
-        self.clients.doings[number].tries += 1;
-        let tries = self.clients.doings[number].tries;
+        let doing = &mut self.clients.doings[number];
+        doing.comes_back = false;
+        doing.tries += 1;
+        let tries = doing.tries;
         let patience = self.clockwork.draw(2_000..8_000);
         self.clockwork
             .after(patience, Event::TimedOut(number, tries));

@@ -61,7 +61,9 @@ impl World {
             Err(ExecuteError::Rejected(rejection)) => self.hear_no(number, &rejection),
             Err(ExecuteError::Unavailable(_)) => {
                 self.clients.put_off += 1;
-                if !self.clients.doings[number].is_done {
+                let doing = &mut self.clients.doings[number];
+                // However many of his calls are put off, one customer comes back once.
+                if !doing.is_done && !std::mem::replace(&mut doing.comes_back, true) {
                     let wait = self.clockwork.draw(20..500);
                     self.clockwork.after(wait, Event::Act(number));
                 }
