@@ -46,13 +46,7 @@ impl World {
             return;
         }
         let life = self.nodes[number].life + 1;
-        let shards: Vec<ShardRef> = self
-            .store
-            .shards
-            .keys()
-            .copied()
-            .filter(|shard| shard.domain != Domain::Auth)
-            .collect();
+        let shards: Vec<ShardRef> = self.store.shards.keys().copied().collect();
         let off_ms = i64::try_from(self.clockwork.draw(0..2_000)).unwrap_or(0) - 1_000;
         let mut node = Node {
             life,
@@ -131,7 +125,6 @@ impl World {
             .store
             .shards
             .iter()
-            .filter(|(shard, _)| shard.domain != Domain::Auth)
             .map(|(shard, kept)| (*shard, kept.owner))
             .collect();
         for (shard, owner) in owners {
@@ -246,13 +239,7 @@ impl World {
     }
 
     fn any_shard(&mut self) -> Option<ShardRef> {
-        let shards: Vec<ShardRef> = self
-            .store
-            .shards
-            .keys()
-            .copied()
-            .filter(|shard| shard.domain != Domain::Auth)
-            .collect();
+        let shards: Vec<ShardRef> = self.store.shards.keys().copied().collect();
         let nth = usize::try_from(self.clockwork.draw(0..shards.len() as u64)).ok()?;
         shards.get(nth).copied()
     }

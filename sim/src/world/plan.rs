@@ -227,7 +227,7 @@ impl Plan {
     pub fn scripted() -> Self {
         Self {
             topology: Topology {
-                auth: 1,
+                auth: 0,
                 orders: 2,
                 products: 2,
                 notifications: 1,
@@ -284,7 +284,7 @@ impl Plan {
         let faults = faults.collect();
         Self {
             topology: Topology {
-                auth: 1,
+                auth: 0,
                 orders: rng.random_range(1..=3),
                 products: rng.random_range(1..=3),
                 notifications: rng.random_range(1..=2),
