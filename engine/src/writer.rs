@@ -1,12 +1,23 @@
 //! The journal writer as a state machine: one transaction under way, the next one gathering behind it.
 //!
 //! A *generation* is the writer's life between two failed commits. Its shards are opened with heads that were read
-//! after the claim; every batch moves those heads on. When a commit fails, or its outcome is unknown, the generation
+//! after the claim; every entry moves those heads on. When a commit fails, or its outcome is unknown, the generation
 //! ends: everything in flight or gathered was decided on a state that may not exist, so all of it is dropped, every
 //! shard is closed until it is claimed and opened again, and entries of the older generation are refused. A shard that is
 //! closed alone begins a new generation too, for itself: what it decided before is refused when it is opened again.
+//!
+//! # Running ahead
+//! A record has its position as soon as its entry is gathered. So it may be shown at once to its targets among the shards
+//! of the same writer, and what they make of it is gathered behind it, often for the same transaction. That is safe
+//! because what follows from an entry never commits without it:
+//!
+//! - an entry that moves a watermark to a position is taken into a transaction only with that position, or after it;
+//! - when a commit fails, everything gathered is dropped, of all shards. The time between two failures is a *term*; what
+//!   ran ahead counts only in the term in which it did;
+//! - a shard is closed alone only when nothing of it is gathered any more: it is sealed first, and takes nothing more
+//!   while what it had gathered is committed.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::{Address, Head, Stamp};
 
@@ -82,14 +93,36 @@ pub struct Batch<S, P, C> {
     pub companions: Vec<C>,
 }
 
+/// An entry that waits for its transaction.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Gathered<S, P, C> {
+    records: Vec<StampedRecord<S, P>>,
+    last_id: Option<u64>,
+    watermark: Option<(S, u64)>,
+    companion: C,
+}
+
+/// An open shard.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Opened<S> {
+    /// The generation in which it was opened.
+    generation: u64,
+    /// As it is once everything that has gathered is committed; its revision is that after the last transaction begun.
+    head: Head<S>,
+    /// The last position, and the newest id, of the transactions begun.
+    begun: (u64, u64),
+}
+
 /// The writer. `P` is what a record holds, `C` what goes with an entry.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Writer<S, P, C> {
     generation: u64,
-    /// The head of each open shard, and the generation in which it was opened.
-    heads: BTreeMap<S, (u64, Head<S>)>,
+    term: u64,
+    shards: BTreeMap<S, Opened<S>>,
+    /// Open shards of which nothing more is taken.
+    sealed: BTreeSet<S>,
     /// What waits for the next transactions, by shard; no queue is empty.
-    gathered: BTreeMap<S, VecDeque<Entry<S, P, C>>>,
+    gathered: BTreeMap<S, VecDeque<Gathered<S, P, C>>>,
     in_flight: bool,
 }
 
@@ -97,7 +130,9 @@ impl<S: Address, P, C> Default for Writer<S, P, C> {
     fn default() -> Self {
         Self {
             generation: 1,
-            heads: BTreeMap::new(),
+            term: 1,
+            shards: BTreeMap::new(),
+            sealed: BTreeSet::new(),
             gathered: BTreeMap::new(),
             in_flight: false,
         }
@@ -111,6 +146,12 @@ impl<S: Address, P, C> Writer<S, P, C> {
         self.generation
     }
 
+    /// The current term, counted from one: it ends when a commit fails.
+    #[must_use]
+    pub const fn term(&self) -> u64 {
+        self.term
+    }
+
     /// Entries that wait for the next transaction.
     #[must_use]
     pub fn gathered(&self) -> usize {
@@ -120,73 +161,133 @@ impl<S: Address, P, C> Writer<S, P, C> {
     /// Opens a shard with the head that was read after it was claimed, and returns the generation in which its entries
     /// are taken.
     pub fn open(&mut self, shard: S, head: Head<S>) -> u64 {
-        self.heads.insert(shard, (self.generation, head));
+        let opened = Opened {
+            generation: self.generation,
+            begun: (head.last_position, head.last_id),
+            head,
+        };
+        self.shards.insert(shard, opened);
         self.generation
     }
 
     /// The generation in which an open shard was opened.
     #[must_use]
     pub fn opened_in(&self, shard: S) -> Option<u64> {
-        self.heads.get(&shard).map(|(generation, _)| *generation)
+        self.shards.get(&shard).map(|opened| opened.generation)
     }
 
     /// The epoch of an open shard.
     #[must_use]
     pub fn epoch(&self, shard: S) -> Option<u64> {
-        self.heads.get(&shard).map(|(_, head)| head.epoch)
+        self.shards.get(&shard).map(|opened| opened.head.epoch)
     }
 
-    /// Closes one shard, and gives back the companions of what it had gathered. Must not be called while a transaction
-    /// is under way.
-    pub fn close(&mut self, shard: S) -> Vec<C> {
-        self.heads.remove(&shard);
-        self.generation += 1;
-        let closed = self.gathered.remove(&shard).unwrap_or_default();
-        closed.into_iter().map(|entry| entry.companion).collect()
-    }
-
-    /// Gathers an entry for the next transaction.
-    ///
-    /// # Errors
-    /// Gives the companion back if the entry was decided in another generation or its shard is closed.
-    pub fn submit(&mut self, entry: Entry<S, P, C>) -> Result<(), C> {
-        if self.opened_in(entry.shard) == Some(entry.generation) {
-            let queue = self.gathered.entry(entry.shard).or_default();
-            queue.push_back(entry);
-            Ok(())
-        } else {
-            Err(entry.companion)
+    /// Takes nothing more of an open shard, which is to be closed alone; what has gathered of it is still committed.
+    pub fn seal(&mut self, shard: S) {
+        if self.shards.contains_key(&shard) {
+            self.sealed.insert(shard);
         }
     }
 
+    /// The sealed shards that can be closed, because everything gathered of them is committed. None while a transaction
+    /// is under way.
+    #[must_use]
+    pub fn drained(&self) -> Vec<S> {
+        let is_drained = |shard: &&S| !self.in_flight && !self.gathered.contains_key(shard);
+        self.sealed.iter().filter(is_drained).copied().collect()
+    }
+
+    /// Closes one shard. Must not be called while a transaction is under way, nor while something of the shard is
+    /// gathered: others may rest on it. Returns whether it was closed.
+    pub fn close(&mut self, shard: S) -> bool {
+        if self.in_flight || self.gathered.contains_key(&shard) {
+            return false;
+        }
+        self.sealed.remove(&shard);
+        self.generation += 1;
+        self.shards.remove(&shard).is_some()
+    }
+
+    /// Gathers an entry for the next transaction. Returns its records with the places that they will have; they may run
+    /// ahead to open shards of this writer, in this term.
+    ///
+    /// # Errors
+    /// Gives the companion back if the entry was decided in another generation, or its shard is closed or sealed.
+    pub fn submit(&mut self, entry: Entry<S, P, C>) -> Result<&[StampedRecord<S, P>], C> {
+        let opened = self.shards.get_mut(&entry.shard);
+        let opened = opened.filter(|opened| opened.generation == entry.generation);
+        let (Some(opened), false) = (opened, self.sealed.contains(&entry.shard)) else {
+            return Err(entry.companion);
+        };
+        let head = &mut opened.head;
+        let records = entry.records.into_iter().map(|record| {
+            let (position, stamps) = head.append(&record.targets);
+            StampedRecord {
+                position,
+                stamps,
+                payload: record.payload,
+            }
+        });
+        let records = records.collect();
+        if let Some((source, position)) = entry.watermark {
+            head.watermarks.insert(source, position);
+        }
+        let queue = self.gathered.entry(entry.shard).or_default();
+        queue.push_back(Gathered {
+            records,
+            last_id: entry.last_id,
+            watermark: entry.watermark,
+            companion: entry.companion,
+        });
+        Ok(queue.back().map_or(&[], |gathered| &gathered.records))
+    }
+
     /// Begins a transaction with about `entries_max` of what has gathered, at least one and at most
-    /// [`SHARD_ENTRIES_MAX`] of each shard, unless one is under way or nothing has gathered.
+    /// [`SHARD_ENTRIES_MAX`] of each shard, unless one is under way or nothing has gathered. What follows from an entry
+    /// that is not taken is not taken either.
     pub fn begin(&mut self, entries_max: usize) -> Option<Batch<S, P, C>> {
         if self.in_flight || self.gathered.is_empty() {
             return None;
         }
-        self.in_flight = true;
         let share = (entries_max / self.gathered.len()).clamp(1, SHARD_ENTRIES_MAX);
-        let mut commits = Vec::new();
+        let mut taken: BTreeMap<S, usize> = BTreeMap::new();
+        let mut commits: BTreeMap<S, ShardCommit<S, P>> = BTreeMap::new();
         let mut companions = Vec::new();
-        for (&shard, queue) in &mut self.gathered {
-            let mut commit = None;
-            for entry in queue.drain(..share.min(queue.len())) {
-                let changes = !entry.records.is_empty()
-                    || entry.last_id.is_some()
-                    || entry.watermark.is_some();
-                if changes && let Some((_, head)) = self.heads.get_mut(&shard) {
-                    let commit = commit.get_or_insert_with(|| begin_commit(shard, head));
-                    add(commit, head, entry.records, entry.last_id, entry.watermark);
+        // Each round takes what the round before has made possible. The oldest entry of all always is.
+        loop {
+            let before = companions.len();
+            for (&shard, queue) in &mut self.gathered {
+                let taken = taken.entry(shard).or_default();
+                while *taken < share
+                    && let Some(entry) = queue.pop_front_if(|entry| is_due(&self.shards, entry))
+                {
+                    *taken += 1;
+                    let changes = !entry.records.is_empty()
+                        || entry.last_id.is_some()
+                        || entry.watermark.is_some();
+                    if changes && let Some(opened) = self.shards.get_mut(&shard) {
+                        let commit = commits.entry(shard);
+                        let commit = commit.or_insert_with(|| begin_commit(shard, opened));
+                        add(
+                            commit,
+                            opened,
+                            entry.records,
+                            entry.last_id,
+                            entry.watermark,
+                        );
+                    }
+                    companions.push(entry.companion);
                 }
-                companions.push(entry.companion);
             }
-            commits.extend(commit);
+            if companions.len() == before {
+                break;
+            }
         }
         self.gathered.retain(|_, queue| !queue.is_empty());
-        Some(Batch {
+        self.in_flight = !companions.is_empty();
+        self.in_flight.then(|| Batch {
             generation: self.generation,
-            commits,
+            commits: commits.into_values().collect(),
             companions,
         })
     }
@@ -196,12 +297,14 @@ impl<S: Address, P, C> Writer<S, P, C> {
         self.in_flight = false;
     }
 
-    /// The transaction under way has failed, or nobody knows. Ends the generation, closes every shard, and gives back
-    /// the companions of everything that had gathered behind it.
+    /// The transaction under way has failed, or nobody knows. Ends the generation and the term, closes every shard, and
+    /// gives back the companions of everything that had gathered behind it.
     pub fn failed(&mut self) -> Vec<C> {
         self.in_flight = false;
         self.generation += 1;
-        self.heads.clear();
+        self.term += 1;
+        self.shards.clear();
+        self.sealed.clear();
         std::mem::take(&mut self.gathered)
             .into_values()
             .flatten()
@@ -210,15 +313,26 @@ impl<S: Address, P, C> Writer<S, P, C> {
     }
 }
 
-fn begin_commit<S: Address, P>(shard: S, head: &mut Head<S>) -> ShardCommit<S, P> {
-    let revision = head.revision;
-    head.revision += 1;
+/// Whether what an entry follows from is in a transaction begun, or was never gathered here: then it was read from the
+/// journal, where another owner may have put it.
+fn is_due<S: Address, P, C>(shards: &BTreeMap<S, Opened<S>>, entry: &Gathered<S, P, C>) -> bool {
+    let Some((source, position)) = entry.watermark else {
+        return true;
+    };
+    shards
+        .get(&source)
+        .is_none_or(|source| position <= source.begun.0 || position > source.head.last_position)
+}
+
+fn begin_commit<S: Address, P>(shard: S, opened: &mut Opened<S>) -> ShardCommit<S, P> {
+    let revision = opened.head.revision;
+    opened.head.revision += 1;
     ShardCommit {
         shard,
-        epoch: head.epoch,
+        epoch: opened.head.epoch,
         revision,
-        last_position: head.last_position,
-        last_id: head.last_id,
+        last_position: opened.begun.0,
+        last_id: opened.begun.1,
         sent: BTreeMap::new(),
         watermarks: BTreeMap::new(),
         records: Vec::new(),
@@ -227,31 +341,24 @@ fn begin_commit<S: Address, P>(shard: S, head: &mut Head<S>) -> ShardCommit<S, P
 
 fn add<S: Address, P>(
     commit: &mut ShardCommit<S, P>,
-    head: &mut Head<S>,
-    records: Vec<NewRecord<S, P>>,
+    opened: &mut Opened<S>,
+    records: Vec<StampedRecord<S, P>>,
     last_id: Option<u64>,
     watermark: Option<(S, u64)>,
 ) {
     for record in records {
-        let (position, stamps) = head.append(&record.targets);
-        for stamp in &stamps {
-            commit.sent.insert(stamp.target, position);
+        for stamp in &record.stamps {
+            commit.sent.insert(stamp.target, record.position);
         }
-        commit.records.push(StampedRecord {
-            position,
-            stamps,
-            payload: record.payload,
-        });
+        commit.last_position = record.position;
+        commit.records.push(record);
     }
-    if let Some(id) = last_id {
-        head.last_id = head.last_id.max(id);
-    }
+    commit.last_id = commit.last_id.max(last_id.unwrap_or(0));
     if let Some((source, position)) = watermark {
-        head.watermarks.insert(source, position);
         commit.watermarks.insert(source, position);
     }
-    commit.last_position = head.last_position;
-    commit.last_id = head.last_id;
+    opened.begun = (commit.last_position, commit.last_id);
+    opened.head.last_id = commit.last_id;
 }
 
 #[cfg(test)]
@@ -361,6 +468,7 @@ mod tests {
         let late = entry(&writer, 'b', Some("late"), 3);
         writer.submit(entry(&writer, 'a', Some("two"), 2)).unwrap();
         assert_eq!(writer.failed(), [2]);
+        assert_eq!(writer.term(), 2);
         assert_eq!(writer.submit(late), Err(3));
         assert_eq!(
             writer.submit(entry(&writer, 'a', Some("closed"), 4)),
@@ -380,11 +488,67 @@ mod tests {
         writer.submit(entry(&writer, 'b', Some("two"), 2)).unwrap();
         let late = entry(&writer, 'a', Some("late"), 3);
         let of_b = entry(&writer, 'b', Some("more"), 4);
-        assert_eq!(writer.close('a'), [1]);
+        writer.seal('a');
+        assert_eq!(writer.submit(entry(&writer, 'a', Some("x"), 5)), Err(5));
+        assert!(writer.drained().is_empty() && !writer.close('a'));
+        assert_eq!(writer.begin(10).unwrap().companions, [1, 2]);
+        assert!(writer.drained().is_empty(), "it is not committed yet");
+        writer.committed();
+        assert_eq!(writer.drained(), ['a']);
+        assert!(writer.close('a'));
         assert_eq!(writer.open('a', Head::empty(8)), 2);
         assert_eq!(writer.submit(late), Err(3));
         writer.submit(of_b).unwrap();
-        assert_eq!(writer.begin(10).unwrap().companions, [2, 4]);
+        assert_eq!(writer.begin(10).unwrap().companions, [4]);
+        assert_eq!(writer.term(), 1);
+    }
+
+    /// Shows `b` the record at this position of `a`, which it answers.
+    fn answer(
+        writer: &TestWriter,
+        position: u64,
+        companion: u32,
+    ) -> Entry<char, &'static str, u32> {
+        let mut answer = entry(writer, 'b', Some("answer"), companion);
+        answer.watermark = Some(('a', position));
+        answer
+    }
+
+    #[test]
+    fn what_ran_ahead_commits_with_what_it_follows_from() {
+        let mut writer = opened();
+        let asked = writer.submit(entry(&writer, 'a', Some("ask"), 1)).unwrap();
+        assert_eq!((asked[0].position, asked[0].stamps[0].prev), (1, 0));
+        writer.submit(answer(&writer, 1, 2)).unwrap();
+        let mut end = entry(&writer, 'a', Some("end"), 3);
+        end.watermark = Some(('b', 1));
+        writer.submit(end).unwrap();
+        let batch = writer.begin(10).unwrap();
+        assert_eq!(batch.companions, [1, 2, 3]);
+        let positions = batch.commits.iter().map(|commit| commit.last_position);
+        assert_eq!(positions.collect::<Vec<_>>(), [2, 1]);
+        assert_eq!(batch.commits[0].watermarks[&'b'], 1);
+    }
+
+    #[test]
+    fn what_ran_ahead_never_commits_before_what_it_follows_from() {
+        let mut writer = opened();
+        for number in 0..3 {
+            writer
+                .submit(entry(&writer, 'a', Some("ask"), number))
+                .unwrap();
+        }
+        writer.submit(answer(&writer, 1, 11)).unwrap();
+        writer.submit(answer(&writer, 3, 13)).unwrap();
+        // One of each shard: of `b` the answer to what is taken of `a`.
+        let batch = writer.begin(2).unwrap();
+        assert_eq!(batch.companions, [0, 11]);
+        assert_eq!(batch.commits[0].last_position, 1);
+        assert_eq!(batch.commits[0].sent[&'z'], 1);
+        writer.committed();
+        assert_eq!(writer.begin(2).unwrap().companions, [1]);
+        writer.committed();
+        assert_eq!(writer.begin(2).unwrap().companions, [2, 13]);
     }
 
     #[test]

@@ -206,6 +206,7 @@ impl Scene {
         let head = scene.heads().remove(0).1;
         let opened = WriterSignal::Opened {
             generation: 1,
+            term: 1,
             head,
         };
         scene.shard.signal(opened, &mut scene.world);

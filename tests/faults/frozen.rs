@@ -119,7 +119,12 @@ async fn an_actor_frozen_for_five_seconds_is_detected_and_replaced_and_every_cal
         let replaced = nodes.map(|node| node["threads"]["replaced"].as_u64().unwrap());
         (replaced.sum::<u64>() == 1).then_some(system)
     };
-    let system = eventually(REPLACED_WITHIN, "the system tells of one replaced thread", told).await;
+    let system = eventually(
+        REPLACED_WITHIN,
+        "the system tells of one replaced thread",
+        told,
+    )
+    .await;
     let actors = system["actors"].as_array().unwrap();
     let kind = |kind: &str| actors.iter().find(|it| it["kind"] == kind).unwrap();
     assert_eq!(kind("product")["frozen"], 1, "{system:#}");

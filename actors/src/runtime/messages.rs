@@ -115,6 +115,8 @@ pub struct Deliver {
     pub records: Vec<Record>,
     /// A position that the link has reached, though the feed could not carry its record; 0 if there is none.
     pub announced: u64,
+    /// If they run ahead of their commit: the writer's term in which they count.
+    pub term: Option<u64>,
 }
 
 impl<H: Host> From<Deliver> for calls::Deliver<HostRules<H>> {
@@ -123,6 +125,7 @@ impl<H: Host> From<Deliver> for calls::Deliver<HostRules<H>> {
             source: delivery.source,
             records: delivery.records.into_iter().map(Into::into).collect(),
             announced: delivery.announced,
+            term: delivery.term,
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The journal writer: one task per store, or per domain where each has its own transactions, with a mailbox of its own.
 //!
 //! It commits what its shards hand over in groups: whatever has gathered while a transaction was under way goes into
-//! the next one, and when idle it commits at once. After a commit, and only then, it carries out the completions,
+//! the next one, and when idle it commits at once. Meanwhile records run ahead to those of its own shards that must act on
+//! them, so that what they decide is gathered too. After a commit, and only then, it carries out the completions,
 //! publishes the records and tells the shards. When a commit fails or its outcome is unknown it ends its generation:
 //! everything not committed is refused, every shard is closed, claimed again as soon as the store allows, and opened.
 //! A shard that another owner has claimed meanwhile is given up.
@@ -21,13 +22,13 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::{
     Env,
     faults::failpoint,
-    messages::{Companion, Payload, Row, ToWriter, WriterSignal},
+    messages::{Companion, Deliver, Entry, Payload, Record, Row, ToWriter, WriterSignal},
     stats::RestartCause,
 };
 use crate::{
     Unavailable,
     metrics::WriterMeters,
-    transport::{Committed, Feed},
+    transport::{Committed, Feed, Inbox},
 };
 
 /// Entries of one transaction at most.
@@ -39,6 +40,15 @@ const RECLAIM_BACKOFF_MAX: Duration = Duration::from_secs(1);
 
 /// Tells one shard something.
 pub type SignalShard = Arc<dyn Fn(WriterSignal) + Send + Sync>;
+
+/// How a writer reaches one of its shards.
+#[derive(Clone)]
+pub struct ShardLine {
+    /// Tells it what becomes of its turns.
+    pub signal: SignalShard,
+    /// Where records run ahead to it.
+    pub inbox: Inbox,
+}
 
 /// What is asked of a writer about its shards.
 pub enum Order {
@@ -65,7 +75,7 @@ pub struct JournalWriter {
     env: Env,
     meters: Arc<WriterMeters>,
     owner: String,
-    shards: BTreeMap<ShardRef, SignalShard>,
+    shards: BTreeMap<ShardRef, ShardLine>,
     feed: Arc<dyn Feed>,
     engine: Writer<ShardRef, Payload, Companion>,
     /// The shards to serve, with the epoch in which each was claimed last; 0 before the first time.
@@ -91,7 +101,7 @@ impl JournalWriter {
     pub fn of_all(
         env: Env,
         owner: String,
-        shards: BTreeMap<ShardRef, SignalShard>,
+        shards: BTreeMap<ShardRef, ShardLine>,
         feed: Arc<dyn Feed>,
         incoming: mpsc::UnboundedReceiver<ToWriter>,
     ) -> Self {
@@ -117,7 +127,7 @@ impl JournalWriter {
     pub fn of_some(
         env: Env,
         owner: String,
-        shards: BTreeMap<ShardRef, SignalShard>,
+        shards: BTreeMap<ShardRef, ShardLine>,
         feed: Arc<dyn Feed>,
         incoming: mpsc::UnboundedReceiver<ToWriter>,
         ownership: Ownership,
@@ -155,13 +165,13 @@ impl JournalWriter {
     }
 
     async fn carry_out(&mut self, order: Order) {
+        // What shards had handed over before; a shard that has something gathered cannot be closed alone.
+        self.commit_gathered().await;
         match order {
             Order::Claim(shards, done) => {
                 let _ = done.send(self.claim(shards).await);
             }
             Order::Release(shard, done) => {
-                // What it handed over before it came to rest.
-                self.commit_gathered().await;
                 let _ = done.send(self.release(shard).await);
             }
         }
@@ -192,17 +202,21 @@ impl JournalWriter {
         let epoch = head.epoch;
         self.epochs.insert(shard, epoch);
         let generation = self.engine.open(shard, head.clone());
+        let term = self.engine.term();
         self.feed.opened(shard, head.last_position);
-        self.signal(shard, WriterSignal::Opened { generation, head });
+        let opened = WriterSignal::Opened {
+            generation,
+            term,
+            head,
+        };
+        self.signal(shard, opened);
         epoch
     }
 
-    /// Serves a shard no more; what it had handed over is refused. Returns its epoch if it was being served.
+    /// Serves a shard no more; nothing of it may be gathered. Returns its epoch if it was being served.
     fn drop_shard(&mut self, shard: ShardRef) -> Option<u64> {
         let epoch = self.engine.epoch(shard)?;
-        for companion in self.engine.close(shard) {
-            refuse(companion);
-        }
+        self.engine.close(shard);
         self.epochs.remove(&shard);
         self.feed.closed(shard);
         self.signal(shard, WriterSignal::Closed);
@@ -232,8 +246,10 @@ impl JournalWriter {
             while let Ok(handed) = self.incoming.try_recv() {
                 self.take(handed);
             }
+            self.close_replaced();
             if self.is_claim_due {
                 self.claim_again().await;
+                continue;
             }
             let Some(batch) = self.engine.begin(BATCH_ENTRIES_MAX) else {
                 return;
@@ -246,32 +262,53 @@ impl JournalWriter {
         }
     }
 
-    /// Takes what was handed over. Not while a transaction is under way.
+    /// Takes what was handed over.
     fn take(&mut self, handed: ToWriter) {
         match handed {
-            ToWriter::Entries(entries) => {
-                for entry in entries {
-                    if let Err(companion) = self.engine.submit(entry) {
-                        refuse(companion);
-                    }
+            ToWriter::Entries(entries) => self.gather(entries),
+            ToWriter::Replaced(shards) => {
+                for shard in shards {
+                    self.engine.seal(shard);
                 }
             }
-            ToWriter::Replaced(shards) => self.close_replaced(shards),
+        }
+    }
+
+    /// Gathers turns of one shard, and has their records run ahead to the shards of this writer.
+    fn gather(&mut self, entries: Vec<Entry>) {
+        let mut ahead = RunAhead::default();
+        for entry in entries {
+            let source = entry.shard;
+            match self.engine.submit(entry) {
+                Ok(records) => ahead.add(source, records),
+                Err(companion) => refuse(companion),
+            }
+        }
+        for ((source, target), records) in ahead.0 {
+            let records = self.env.faults.on_feed(records);
+            let line = self.shards.get(&target);
+            let line = line.filter(|_| self.engine.epoch(target).is_some() && !records.is_empty());
+            if let Some(line) = line {
+                let delivery = Deliver {
+                    source,
+                    records,
+                    announced: 0,
+                    term: Some(self.engine.term()),
+                };
+                // What does not fit is told of after the commit, and read from the journal.
+                drop(line.inbox.try_send(delivery));
+            }
         }
     }
 
     /// Closes shards whose actors were replaced, to claim them again: in the new epoch nothing counts that the former
-    /// actors still hand over.
-    fn close_replaced(&mut self, shards: Vec<ShardRef>) {
-        for shard in shards {
-            if self.engine.epoch(shard).is_some() {
-                for companion in self.engine.close(shard) {
-                    refuse(companion);
-                }
-                self.feed.closed(shard);
-                self.signal(shard, WriterSignal::Closed);
-                self.is_claim_due = true;
-            }
+    /// actors still hand over. What they had handed over before is committed first, because others may rest on it.
+    fn close_replaced(&mut self) {
+        for shard in self.engine.drained() {
+            self.engine.close(shard);
+            self.feed.closed(shard);
+            self.signal(shard, WriterSignal::Closed);
+            self.is_claim_due = true;
         }
     }
 
@@ -289,16 +326,20 @@ impl JournalWriter {
         }
 
         let begun = Instant::now();
-        if let Some(longer) = self.env.faults.on_commit() {
-            tokio::time::sleep(longer).await;
-        }
         #[cfg(feature = "fault-injection")]
         let has_watermark = (to_store.commits.iter()).any(|commit| !commit.watermarks.is_empty());
         #[cfg(feature = "fault-injection")]
         if has_watermark {
             failpoint!(self.env.faults, BeforeWatermark);
         }
-        match write(&*self.env.journal.clone(), &to_store, &unwritten).await {
+        let (journal, longer) = (self.env.journal.clone(), self.env.faults.on_commit());
+        let writing = async {
+            if let Some(longer) = longer {
+                tokio::time::sleep(longer).await;
+            }
+            write(&*journal, &to_store, &unwritten).await
+        };
+        match self.gather_until(writing).await {
             Ok(()) => {
                 #[cfg(feature = "fault-injection")]
                 if has_watermark {
@@ -335,6 +376,18 @@ impl JournalWriter {
                     completion(Err(Unavailable::CommitFailed));
                 }
                 self.end_generation(error).await;
+            }
+        }
+    }
+
+    /// Takes what is handed over while something goes on.
+    async fn gather_until<T>(&mut self, going_on: impl Future<Output = T>) -> T {
+        tokio::pin!(going_on);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut going_on => return done,
+                Some(handed) = self.incoming.recv() => self.take(handed),
             }
         }
     }
@@ -412,7 +465,9 @@ impl JournalWriter {
             {
                 return;
             }
-            self.pause(backoff).await;
+            // What shards had handed over before they learned that their generation has ended is refused meanwhile:
+            // whoever waits for it is told at once, not when the shards are claimed again.
+            self.gather_until(tokio::time::sleep(backoff)).await;
             backoff = (backoff * 2).min(RECLAIM_BACKOFF_MAX);
         }
     }
@@ -428,28 +483,39 @@ impl JournalWriter {
         }
     }
 
-    /// Waits, and meanwhile refuses what shards had handed over before they learned that their generation has ended:
-    /// whoever waits for it is told at once, not when the shards are claimed again.
-    async fn pause(&mut self, duration: Duration) {
-        let pause = tokio::time::sleep(duration);
-        tokio::pin!(pause);
-        loop {
-            tokio::select! {
-                () = &mut pause => break,
-                Some(handed) = self.incoming.recv() => self.take(handed),
-            }
+    fn signal(&self, shard: ShardRef, signal: WriterSignal) {
+        if let Some(line) = self.shards.get(&shard) {
+            (line.signal)(signal);
         }
     }
+}
 
-    fn signal(&self, shard: ShardRef, signal: WriterSignal) {
-        if let Some(shard) = self.shards.get(&shard) {
-            shard(signal);
+/// Records that run ahead of their commit, by source and target.
+#[derive(Default)]
+struct RunAhead(BTreeMap<(ShardRef, ShardRef), Vec<Record>>);
+
+impl RunAhead {
+    fn add(&mut self, source: ShardRef, records: &[engine::StampedRecord<ShardRef, Payload>]) {
+        for stamped in records {
+            let record = &stamped.payload.record;
+            for stamp in &stamped.stamps {
+                let records = self.0.entry((source, stamp.target)).or_default();
+                records.push(Record {
+                    source,
+                    position: stamped.position,
+                    prev: stamp.prev,
+                    aggregate_id: record.aggregate_id,
+                    time: record.time,
+                    event: stamped.payload.event.clone(),
+                    trace: record.trace,
+                });
+            }
         }
     }
 }
 
 /// What a writer is called: as the domain of its shards, or `all`.
-fn name(shards: &BTreeMap<ShardRef, SignalShard>) -> &'static str {
+fn name(shards: &BTreeMap<ShardRef, ShardLine>) -> &'static str {
     let mut domains = shards.keys().map(|shard| shard.domain);
     let first = domains.next();
     match first {

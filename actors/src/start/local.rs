@@ -31,7 +31,7 @@ use crate::{
         messages::{GiveUp, Inspect, StopTaking, WriterHandle},
         shard::{Post, Retired, ShardActor},
         shards::shard_ref,
-        writer::SignalShard,
+        writer::ShardLine,
     },
     transport::Inbox,
 };
@@ -140,13 +140,13 @@ impl Local {
         }
     }
 
-    /// How a writer tells the shards of a domain.
-    pub(super) fn signals(&self, domain: Domain) -> BTreeMap<ShardRef, SignalShard> {
+    /// How a writer reaches the shards of a domain.
+    pub(super) fn lines(&self, domain: Domain) -> BTreeMap<ShardRef, ShardLine> {
         match domain {
-            Domain::Auth => self.users.signals(),
-            Domain::Orders => self.orders.signals(),
-            Domain::Products => self.products.signals(),
-            Domain::Notifications => self.notifications.signals(),
+            Domain::Auth => self.users.lines(),
+            Domain::Orders => self.orders.lines(),
+            Domain::Products => self.products.lines(),
+            Domain::Notifications => self.notifications.lines(),
             Domain::Payments | Domain::Logs => BTreeMap::new(),
         }
     }
@@ -241,12 +241,13 @@ impl<H: Host> OfDomain<H> {
             .collect()
     }
 
-    fn signals(&self) -> BTreeMap<ShardRef, SignalShard> {
+    fn lines(&self) -> BTreeMap<ShardRef, ShardLine> {
         self.by_shard()
             .map(|(shard, handle)| {
+                let inbox = handle.inbox();
                 let handle = handle.clone();
-                let signal: SignalShard = Arc::new(move |signal| handle.signal(signal));
-                (shard, signal)
+                let signal = Arc::new(move |signal| handle.signal(signal));
+                (shard, ShardLine { signal, inbox })
             })
             .collect()
     }

@@ -163,9 +163,9 @@ pub fn start(config: Config, stores: Stores) -> Result<(Shop, Running), StartErr
         .flat_map(|domain| local.inboxes(domain))
         .collect();
     targets.insert(shard_ref(Domain::Logs, 0), log.clone().recipient().into());
-    let signals = JOURNALING
+    let lines = JOURNALING
         .into_iter()
-        .flat_map(|domain| local.signals(domain))
+        .flat_map(|domain| local.lines(domain))
         .collect();
     let feed = Arc::new(InProcessFeed::new(
         targets,
@@ -176,7 +176,7 @@ pub fn start(config: Config, stores: Stores) -> Result<(Shop, Running), StartErr
     let (stop_writer, stop) = watch::channel(false);
     let (done, writer_done) = oneshot::channel();
     let journal_writer =
-        JournalWriter::of_all(env.clone(), config.node.clone(), signals, feed, incoming);
+        JournalWriter::of_all(env.clone(), config.node.clone(), lines, feed, incoming);
     writer_thread.spawn(journal_writer.run(stop, done));
     let watch_thread = threads::thread();
     watch_thread.spawn(local.watch(env.clone()));

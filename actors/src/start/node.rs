@@ -171,7 +171,7 @@ pub fn start_node(
             let writer = JournalWriter::of_some(
                 env.clone(),
                 config.base.node.clone(),
-                node.local.signals(domain),
+                node.local.lines(domain),
                 feed,
                 incoming,
                 ownership,

@@ -1,4 +1,4 @@
-//! The feed within one process.
+//! The feed within one process, whose shards have one writer.
 
 use std::collections::BTreeMap;
 
@@ -36,31 +36,40 @@ impl InProcessFeed {
         }
     }
 
-    fn deliver(&self, target: ShardRef, source: ShardRef, records: Vec<Record>) {
-        let records = self.faults.on_feed(records);
-        if records.is_empty() {
-            return;
-        }
-        let delivery = Deliver {
-            source,
-            records,
-            announced: 0,
-        };
+    fn deliver(&self, target: ShardRef, delivery: Deliver) {
+        let source = delivery.source;
         if let Some(inbox) = self.targets.get(&target)
             && inbox.try_send(delivery).is_err()
         {
             tracing::debug!(%target, %source, "a delivery did not fit the mailbox");
         }
     }
+
+    fn carry(&self, target: ShardRef, source: ShardRef, records: Vec<Record>) {
+        let records = self.faults.on_feed(records);
+        if !records.is_empty() {
+            let delivery = Deliver {
+                source,
+                records,
+                announced: 0,
+                term: None,
+            };
+            self.deliver(target, delivery);
+        }
+    }
 }
 
 impl Feed for InProcessFeed {
-    /// Sorts records by target: inbox links by their stamps, public links whole.
+    /// Carries public links whole. On inbox links everything has run ahead: it is only said how far they have come, so
+    /// that a target which has missed something reads it from the journal.
     fn publish(&self, source: ShardRef, committed: Vec<Committed>) {
-        let mut inboxes: BTreeMap<ShardRef, Vec<Record>> = BTreeMap::new();
+        let mut sent: BTreeMap<ShardRef, u64> = BTreeMap::new();
         let mut public = Vec::with_capacity(committed.len());
         for committed in committed {
-            let record = Record {
+            for stamp in committed.stamps {
+                sent.insert(stamp.target, committed.position);
+            }
+            public.push(Record {
                 source,
                 position: committed.position,
                 prev: committed.position - 1,
@@ -68,22 +77,21 @@ impl Feed for InProcessFeed {
                 time: committed.record.time,
                 event: committed.event,
                 trace: committed.record.trace,
-            };
-            for stamp in committed.stamps {
-                inboxes.entry(stamp.target).or_default().push(Record {
-                    prev: stamp.prev,
-                    ..record.clone()
-                });
-            }
-            public.push(record);
+            });
         }
-        for (target, records) in inboxes {
-            self.deliver(target, source, records);
+        for (target, announced) in sent {
+            let delivery = Deliver {
+                source,
+                records: Vec::new(),
+                announced,
+                term: None,
+            };
+            self.deliver(target, delivery);
         }
         if let Some(target) = routing::public_target(source, &self.topology) {
-            self.deliver(target, source, public.clone());
+            self.carry(target, source, public.clone());
         }
-        self.deliver(LOGS, source, public);
+        self.carry(LOGS, source, public);
         failpoint!(self.faults, AfterProduceBeforeConfirm);
     }
 }

@@ -136,6 +136,8 @@ pub struct Deliver<R: Rules> {
     pub records: Vec<Record<R>>,
     /// A position that the link has reached, though the feed could not carry its record; 0 if there is none.
     pub announced: u64,
+    /// If they run ahead of their commit: the term of the writer, which both shards share, in which they count.
+    pub term: Option<u64>,
 }
 
 /// What to do with a parked command.
@@ -200,6 +202,8 @@ pub enum WriterSignal<S> {
     Opened {
         /// The writer's generation.
         generation: u64,
+        /// The writer's term.
+        term: u64,
         /// The head as it was read after the claim.
         head: Head<S>,
     },

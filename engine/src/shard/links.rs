@@ -1,6 +1,6 @@
 //! The shard's incoming links: records are taken up in order, and what is missing is read from the source's journal.
 
-use std::time::Duration;
+use std::{cmp::Ordering, collections::BTreeMap, time::Duration};
 
 use super::{
     Shard,
@@ -11,23 +11,50 @@ use super::{
 };
 use crate::{Inlet, Offer};
 
+/// Records of one link that are kept because something before them is missing. What is beyond is read from the journal.
+const EARLY_MAX: usize = 1_024;
+
 /// An incoming link.
-pub(super) struct Link {
+pub(super) struct Link<R: Rules> {
     pub(super) inlet: Inlet,
     kind: LinkKind,
     delivered_at: Duration,
+    /// Records that came before what they follow, by the position that they follow. Without them a link that has missed
+    /// something would go on missing what arrives while it reads the journal, for as long as records keep coming.
+    early: BTreeMap<u64, Record<R>>,
     /// The position of a record that cannot be taken up, which holds the link, and why it cannot.
     pub(super) held: Option<(u64, String)>,
 }
 
-impl Link {
+impl<R: Rules> Link<R> {
     pub(super) fn new(kind: LinkKind, watermark: u64) -> Self {
         Self {
             inlet: Inlet::new(watermark),
             kind,
             delivered_at: Duration::ZERO,
+            early: BTreeMap::new(),
             held: None,
         }
+    }
+
+    /// Keeps a record that is not the next one yet.
+    fn keep(&mut self, record: Record<R>) {
+        if self.early.len() < EARLY_MAX {
+            self.early.insert(record.prev, record);
+        }
+    }
+
+    /// The next record, if it has come early.
+    fn next(&mut self) -> Option<Record<R>> {
+        let cursor = self.inlet.cursor();
+        while let Some(entry) = self.early.first_entry() {
+            match entry.key().cmp(&cursor) {
+                Ordering::Less => drop(entry.remove()),
+                Ordering::Equal => return Some(entry.remove()),
+                Ordering::Greater => return None,
+            }
+        }
+        None
     }
 }
 
@@ -38,6 +65,7 @@ impl<R: Rules> Shard<R> {
             source,
             records,
             announced,
+            term: _,
         } = delivery;
         if let Some(link) = self.links.get_mut(&source) {
             link.delivered_at = fx.uptime();
@@ -49,18 +77,26 @@ impl<R: Rules> Shard<R> {
         self.heal(source, fx);
     }
 
-    /// Begins the turn of a record if it is the next one on its link and the shard has room.
+    /// Begins the turn of a record if it is the next one on its link and the shard has room, and of those that have come
+    /// early and follow it.
     fn offer(&mut self, record: Record<R>, fx: &mut dyn Effects<R>) {
-        let has_room = self.turns_pending() < self.limits.turns_max;
-        let Some(link) = self.links.get_mut(&record.source) else {
-            return;
-        };
-        if !has_room {
-            link.inlet.announce(record.position);
-            return;
-        }
-        if link.inlet.offer(record.position, record.prev) == Offer::Apply {
-            self.begin_record(record, fx);
+        let source = record.source;
+        let mut next = Some(record);
+        while let Some(record) = next {
+            let has_room = self.turns_pending() < self.limits.turns_max;
+            let Some(link) = self.links.get_mut(&source) else {
+                return;
+            };
+            if !has_room {
+                link.inlet.announce(record.position);
+                return;
+            }
+            match link.inlet.offer(record.position, record.prev) {
+                Offer::Apply => self.begin_record(record, fx),
+                Offer::Duplicate => {}
+                Offer::Gap => return link.keep(record),
+            }
+            next = self.links.get_mut(&source).and_then(Link::next);
         }
     }
 

@@ -92,6 +92,8 @@ pub struct Shard<R: Rules> {
     phase: Phase,
     is_stopping: bool,
     generation: u64,
+    /// The writer's term in which it was opened: what runs ahead counts in no other.
+    term: u64,
     /// Grows when everything in memory is thrown away: what was asked of storage before that is not waited for.
     life: u64,
     last_id: u64,
@@ -104,7 +106,7 @@ pub struct Shard<R: Rules> {
     committed: Ticket,
     slots: HashMap<u64, Slot<R>>,
     loads: LoadQueue,
-    links: BTreeMap<R::Shard, Link>,
+    links: BTreeMap<R::Shard, Link<R>>,
     keys: KeyClaims<R>,
     waiting: BTreeMap<u64, Wait<R>>,
     confirmations: Confirmations<R::Shard>,
@@ -129,6 +131,7 @@ impl<R: Rules> Shard<R> {
             phase: Phase::Closed,
             is_stopping: false,
             generation: 0,
+            term: 0,
             life: 0,
             last_id: 0,
             restarts: Restarts::default(),
@@ -175,7 +178,14 @@ impl<R: Rules> Shard<R> {
     /// The writer has something to tell.
     pub fn signal(&mut self, signal: WriterSignal<R::Shard>, fx: &mut dyn Effects<R>) {
         match signal {
-            WriterSignal::Opened { generation, head } => self.load(generation, head, fx),
+            WriterSignal::Opened {
+                generation,
+                term,
+                head,
+            } => {
+                self.term = term;
+                self.load(generation, head, fx);
+            }
             WriterSignal::Closed => self.close(fx),
             WriterSignal::Committed { generation, ticket } => {
                 // What another actor of the shard had handed over says nothing of one that was put in its place.
@@ -231,9 +241,10 @@ impl<R: Rules> Shard<R> {
         }
     }
 
-    /// The feed has brought records.
+    /// The feed has brought records, or some run ahead of their commit.
     pub fn deliver(&mut self, delivery: Deliver<R>, fx: &mut dyn Effects<R>) {
-        if self.phase == Phase::Open {
+        let counts = delivery.term.is_none_or(|term| term == self.term);
+        if counts && self.phase == Phase::Open {
             self.take_up(delivery, fx);
             self.retire_ready(fx);
         }

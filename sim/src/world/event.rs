@@ -69,6 +69,26 @@ pub struct Message {
     pub about: u64,
     /// What happened.
     pub fact: Arc<domain::Event>,
+    /// How it comes to its target.
+    pub way: Way,
+}
+
+/// How a message comes to its target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// After the commit, with the record.
+    Carried,
+    /// After the commit, with the record's position only.
+    Announced,
+    /// Before the commit, within one life of a node and one term of a writer.
+    Ahead {
+        /// The node.
+        node: usize,
+        /// Its life.
+        life: u64,
+        /// The term.
+        term: u64,
+    },
 }
 
 /// What is asked of a shard by services.

@@ -11,7 +11,7 @@ use engine::{
 
 use super::{
     World,
-    event::{Desk, Event, Message, Seat},
+    event::{Desk, Event, Message, Seat, Way},
     mutation::Mutation,
     plan::{Fault, Intervention},
     rules::ShopRules,
@@ -44,6 +44,7 @@ fn messages(world: &World, source: ShardRef, stored: &Stored) -> Vec<Message> {
         prev,
         about: stored.payload.about,
         fact: stored.payload.event.clone(),
+        way: Way::Carried,
     };
     let reader = routing::public_target(source, &world.store.topology);
     let mut messages = vec![message(reader, true, stored.position - 1)];
@@ -66,8 +67,34 @@ impl World {
             return;
         }
         for stored in &commit.records {
-            for message in messages(self, commit.shard, stored) {
+            for mut message in messages(self, commit.shard, stored) {
+                // What has run ahead is only spoken of.
+                if !message.is_public {
+                    message.way = Way::Announced;
+                }
                 self.carry(message);
+            }
+        }
+    }
+
+    /// Records run ahead of their commit to those of their targets that the same writer serves.
+    pub(super) fn run_ahead(&mut self, desk: Desk, source: ShardRef, records: &[Stored]) {
+        let goes_anywhere = self.clockwork.breaks(Mutation::AheadOfOtherWriter);
+        for stored in records {
+            for mut message in messages(self, source, stored) {
+                let Some(target) = message.target.filter(|_| !message.is_public) else {
+                    continue;
+                };
+                let mut writers = self.nodes[desk.node].writers.iter().enumerate();
+                let writer = writers.find_map(|(number, writer)| {
+                    let is_here = goes_anywhere || number == desk.writer;
+                    (is_here && writer.epoch(target).is_some()).then(|| writer.term())
+                });
+                if let Some(term) = writer {
+                    let (node, life) = (desk.node, desk.life);
+                    message.way = Way::Ahead { node, life, term };
+                    self.carry(message);
+                }
             }
         }
     }
@@ -235,7 +262,11 @@ impl World {
             return;
         };
         for (number, node) in self.nodes.iter().enumerate() {
-            let instance = node.current(target).filter(|_| node.is_up);
+            let is_for = match message.way {
+                Way::Ahead { node, life, .. } => (number, self.nodes[number].life) == (node, life),
+                Way::Carried | Way::Announced => true,
+            };
+            let instance = node.current(target).filter(|_| node.is_up && is_for);
             if let Some(instance) = instance {
                 let seat = Seat {
                     node: number,
@@ -254,9 +285,15 @@ impl World {
         let mut announced = 0;
         let mut records = Vec::new();
         let mut source = None;
+        let mut term = None;
         for message in messages {
             source = Some(message.source);
-            if self.clockwork.can_decode(message.source, message.position) {
+            if let Way::Ahead { term: of, .. } = message.way {
+                term = Some(of).filter(|_| !self.clockwork.breaks(Mutation::AheadOutlivesTerm));
+            }
+            if message.way != Way::Announced
+                && self.clockwork.can_decode(message.source, message.position)
+            {
                 records.push(message);
             } else {
                 announced = announced.max(message.position);
@@ -291,6 +328,7 @@ impl World {
             source,
             records,
             announced,
+            term,
         };
         self.drive(seat, |machine, fx| machine.deliver(delivery, fx));
     }

@@ -104,7 +104,10 @@ impl Ledger {
     /// What was written.
     pub fn after(&mut self, store: &Store, transaction: &Transaction, clockwork: &mut Clockwork) {
         self.commits += 1;
-        for commit in &transaction.commits {
+        // A transaction is one moment, and in it an order may rest on what a product says.
+        let mut commits: Vec<_> = transaction.commits.iter().collect();
+        commits.sort_by_key(|commit| commit.shard.domain != Domain::Products);
+        for commit in commits {
             let kept = store.of(commit.shard);
             for (source, watermark) in &commit.watermarks {
                 let last = store.of(*source).head.last_position;

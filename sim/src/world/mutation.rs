@@ -36,11 +36,15 @@ pub enum Mutation {
     IdsFromClock,
     /// What is overdue is given up whether its link is confirmed or not.
     HastyDeadline,
+    /// Records run ahead to shards of another writer, whose transactions do not wait for theirs.
+    AheadOfOtherWriter,
+    /// What ran ahead counts after the commit that it ran ahead of has failed.
+    AheadOutlivesTerm,
 }
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::ReplyBeforeCommit,
         Self::WatermarkOutsideTransaction,
         Self::WatermarkWithoutHead,
@@ -56,6 +60,8 @@ impl Mutation {
         Self::DeadLetterPassed,
         Self::IdsFromClock,
         Self::HastyDeadline,
+        Self::AheadOfOtherWriter,
+        Self::AheadOutlivesTerm,
     ];
 
     /// Its name on the command line.
@@ -77,6 +83,8 @@ impl Mutation {
             Self::DeadLetterPassed => "dead-letter-passed",
             Self::IdsFromClock => "ids-from-clock",
             Self::HastyDeadline => "hasty-deadline",
+            Self::AheadOfOtherWriter => "ahead-of-other-writer",
+            Self::AheadOutlivesTerm => "ahead-outlives-term",
         }
     }
 }

@@ -290,7 +290,7 @@ impl Plan {
                 notifications: rng.random_range(1..=2),
             },
             nodes,
-            one_writer: !has_broker || rng.random_bool(0.2),
+            one_writer: !has_broker || rng.random_bool(0.4),
             has_broker,
             limits: Limits {
                 turns_max: rng.random_range(16..=200),

@@ -59,6 +59,11 @@ impl WriterState {
         self.mail.is_empty() && self.under_way.is_none() && self.claims_open == 0
     }
 
+    /// Its term.
+    pub(super) const fn term(&self) -> u64 {
+        self.engine.term()
+    }
+
     /// The epoch in which it serves a shard.
     pub(super) fn epoch(&self, shard: ShardRef) -> Option<u64> {
         self.engine.epoch(shard)
@@ -92,29 +97,29 @@ impl World {
                 return;
             }
             if writer.claims_open > 0 {
-                // While shards are claimed again, what is handed over is refused at once; orders wait.
-                let mail = std::mem::take(&mut writer.mail);
-                for mail in mail {
-                    match mail {
-                        Mail::Entries(entries) => self.take(desk, entries),
-                        other => self.writer(desk).mail.push_back(other),
-                    }
-                }
                 return;
             }
+            self.close_replaced(desk);
+            let writer = self.writer(desk);
             let Some(mail) = writer.mail.pop_front() else {
                 break;
             };
             match mail {
                 Mail::Entries(entries) => self.take(desk, entries),
-                Mail::Claim(shard) => self.ask_for(desk, shard, None),
-                Mail::Release(shard) if self.writer(desk).engine.gathered() > 0 => {
-                    // What the shard handed over before it came to rest is committed first.
-                    self.writer(desk).mail.push_front(Mail::Release(shard));
+                Mail::Claim(_) | Mail::Release(_) if self.writer(desk).engine.gathered() > 0 => {
+                    // What shards had handed over is committed first: others may rest on it.
+                    self.writer(desk).mail.push_front(mail);
                     self.begin_commit(desk);
+                    if self.writer(desk).under_way.is_none() {
+                        self.clockwork
+                            .violations
+                            .push("something gathered is never committed".to_owned());
+                        return;
+                    }
                 }
+                Mail::Claim(shard) => self.ask_for(desk, shard, None),
                 Mail::Release(shard) => self.release(desk, shard),
-                Mail::Replaced(shard) => self.close_replaced(desk, shard),
+                Mail::Replaced(shard) => self.writer(desk).engine.seal(shard),
             }
         }
         if self.writer(desk).is_claim_due {
@@ -126,13 +131,18 @@ impl World {
 
     fn take(&mut self, desk: Desk, entries: Vec<Entry<ShopRules>>) {
         let keeps_stale = self.clockwork.breaks(Mutation::StaleGeneration);
-        let writer = self.writer(desk);
         for mut entry in entries {
+            let writer = self.writer(desk);
             if keeps_stale && let Some(generation) = writer.engine.opened_in(entry.shard) {
                 entry.generation = generation;
             }
-            if let Err(companion) = writer.engine.submit(entry) {
-                refuse([companion]);
+            let source = entry.shard;
+            match writer.engine.submit(entry) {
+                Ok(records) => {
+                    let records = records.to_vec();
+                    self.run_ahead(desk, source, &records);
+                }
+                Err(companion) => refuse([companion]),
             }
         }
     }

@@ -169,6 +169,7 @@ pub(super) fn pack(
                 source,
                 records: Vec::new(),
                 announced: 0,
+                term: None,
             },
             first_offset: offset,
         });

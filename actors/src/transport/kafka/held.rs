@@ -89,6 +89,7 @@ mod tests {
                 source: SHARD,
                 records: Vec::new(),
                 announced: 0,
+                term: None,
             },
             first_offset: 20,
         });

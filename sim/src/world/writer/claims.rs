@@ -3,7 +3,6 @@
 use domain::ShardRef;
 use engine::{Head, shard::calls::WriterSignal};
 
-use super::refuse;
 use crate::world::{
     World,
     event::{Desk, Event},
@@ -124,14 +123,25 @@ impl World {
         let writer = self.writer(desk);
         writer.epochs.insert(shard, head.epoch);
         let generation = writer.engine.open(shard, head.clone());
+        let term = writer.engine.term();
         self.open_lane(desk.node, shard, head.last_position);
-        self.signal(desk, shard, WriterSignal::Opened { generation, head });
+        let opened = WriterSignal::Opened {
+            generation,
+            term,
+            head,
+        };
+        self.signal(desk, shard, opened);
     }
 
     fn drop_shard(&mut self, desk: Desk, shard: ShardRef) -> Option<u64> {
         let writer = self.writer(desk);
         let epoch = writer.engine.epoch(shard)?;
-        refuse(writer.engine.close(shard));
+        if !writer.engine.close(shard) {
+            self.clockwork
+                .violations
+                .push(format!("{shard} is closed while it has something gathered"));
+            return None;
+        }
         writer.epochs.remove(&shard);
         self.close_lane(desk.node, shard);
         self.signal(desk, shard, WriterSignal::Closed);
@@ -144,10 +154,12 @@ impl World {
         }
     }
 
-    pub(super) fn close_replaced(&mut self, desk: Desk, shard: ShardRef) {
+    /// Closes shards with new actors, once what the old ones had handed over is committed.
+    pub(super) fn close_replaced(&mut self, desk: Desk) {
         let writer = self.writer(desk);
-        if writer.engine.epoch(shard).is_some() {
-            refuse(writer.engine.close(shard));
+        for shard in writer.engine.drained() {
+            let writer = self.writer(desk);
+            writer.engine.close(shard);
             writer.is_claim_due = true;
             self.close_lane(desk.node, shard);
             self.signal(desk, shard, WriterSignal::Closed);
