@@ -25,5 +25,6 @@ mod grpc;
 mod harness;
 mod idempotency;
 mod legacy;
+mod sold_out;
 mod visible;
 mod walkthrough;

@@ -121,7 +121,7 @@ impl Auth {
         request.credentials = Some(password_hash);
         match self.shards.execute(shard, request).await? {
             Executed::Done(user) => Ok(user),
-            Executed::KeyTaken { .. } => Err(AuthError::UsernameTaken),
+            Executed::KeyTaken { .. } | Executed::KeyFree => Err(AuthError::UsernameTaken),
         }
     }
 
@@ -245,7 +245,7 @@ impl Auth {
         let request = Request::existing(user.get(), command);
         match self.shards.execute(shard, request).await? {
             Executed::Done(user) => Ok(user),
-            Executed::KeyTaken { .. } => Err(Unavailable::NotServing.into()),
+            Executed::KeyTaken { .. } | Executed::KeyFree => Err(Unavailable::NotServing.into()),
         }
     }
 

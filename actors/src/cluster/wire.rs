@@ -23,12 +23,13 @@ pub(super) fn write_request<A: OnWire>(
 ) -> Option<v1::ExecuteRequest> {
     Some(v1::ExecuteRequest {
         shard: Some(shard.into()),
-        needs_revision: 1,
+        needs_revision: if request.asks_only { 2 } else { 1 },
         key: request.key.as_ref().map(|key| v1::KeyClaim {
             text: key.text.clone(),
             fingerprint: key.fingerprint.to_vec(),
             lifetime_ms: key.lifetime.map(millis),
         }),
+        asks_only: request.asks_only,
         credentials: request.credentials.clone(),
         want_at_rest,
         trace: request.trace.map(|trace| v1::TraceContext {
@@ -54,6 +55,7 @@ pub(super) fn read_request<A: OnWire>(message: v1::ExecuteRequest) -> Result<Req
     Ok(Request {
         addressee,
         key: message.key.map(read_key).transpose()?,
+        asks_only: message.asks_only,
         credentials: message.credentials,
         trace: message.trace.and_then(read_trace),
     })
@@ -94,6 +96,7 @@ pub(super) fn write_outcome<A: OnWire>(
             aggregate_id,
             same_request,
         }),
+        Ok(Executed::KeyFree) => Outcome::KeyFree(v1::KeyFree {}),
         Err(rejection) => Outcome::Rejected(A::write_rejection(&rejection)),
     };
     v1::ExecuteResponse {
@@ -122,6 +125,7 @@ pub(super) fn read_outcome<A: OnWire>(
             aggregate_id: taken.aggregate_id,
             same_request: taken.same_request,
         })),
+        Outcome::KeyFree(_) => Some(Ok(Executed::KeyFree)),
         Outcome::Rejected(rejection) => understood(A::read_rejection(rejection)).map(Err),
         Outcome::AtRest(_) => None,
     }

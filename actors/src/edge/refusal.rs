@@ -139,6 +139,9 @@ impl From<OrdersError> for Refusal {
                 Code::NotCancellable,
                 format!("an order that is {status} cannot be cancelled"),
             ),
+            OrdersError::SoldOut(_) => {
+                Self::new(Code::OutOfStock, "some product of the order is sold out")
+            }
             OrdersError::KeyReused => Self::key_reused(),
             OrdersError::Unavailable(error) => error.into(),
         }

@@ -14,7 +14,10 @@ use domain::{
 };
 use storage::{OrderQuery, Page, Views};
 
-use super::actor::OrderHost;
+use super::{
+    actor::OrderHost,
+    sold_out::{Shelves, SoldOut},
+};
 use crate::{
     Unavailable,
     error::storage,
@@ -72,6 +75,9 @@ pub enum OrdersError {
         /// What it is instead.
         status: OrderStatus,
     },
+    /// Products were sold out a moment ago: there is no order, and its key is not taken.
+    #[error("some product is sold out")]
+    SoldOut(Vec<SoldOut>),
     /// The key was used with another request.
     #[error("the idempotency key was used with another request")]
     KeyReused,
@@ -112,14 +118,61 @@ pub struct Orders {
     pub(crate) views: Arc<dyn Views>,
     pub(crate) topology: Topology,
     pub(crate) clock: Clock,
+    pub(crate) shelves: Arc<Shelves>,
 }
 
 impl Orders {
     /// Places an order and waits for its outcome.
     ///
     /// # Errors
-    /// [`OrdersError::KeyReused`]. An order that is refused is no error: see its status.
+    /// [`OrdersError::KeyReused`], [`OrdersError::SoldOut`]. An order that is refused is no error: see its status.
     pub async fn place(&self, order: PlaceOrder) -> Result<Placed, OrdersError> {
+        let sold_out = self.shelves.sold_out(&order.lines, self.clock.uptime());
+        if sold_out.is_empty() {
+            let placed = self.place_new(order).await?;
+            if !placed.replayed {
+                self.shelves.learn(&placed.order, self.clock.uptime());
+            }
+            return Ok(placed);
+        }
+        // Whoever repeats an order that there is gets that one, however little is left.
+        match self.placed_before(order).await? {
+            Some(placed) => Ok(placed),
+            None => Err(OrdersError::SoldOut(sold_out)),
+        }
+    }
+
+    /// The order that was placed before under the key of this one.
+    async fn placed_before(&self, order: PlaceOrder) -> Result<Option<Placed>, OrdersError> {
+        if order.idempotency.is_none() {
+            return Ok(None);
+        }
+        let (begun, wait) = (Instant::now(), order.wait);
+        let shard = self.topology.order_shard(order.user_id);
+        let request = Request {
+            asks_only: true,
+            ..self.request(order)
+        };
+        match self.shards.execute(shard, request).await? {
+            Executed::KeyTaken {
+                same_request: true,
+                aggregate_id,
+            } => {
+                let id = OrderId::new(aggregate_id).ok_or(OrdersError::NotFound)?;
+                let left = wait.saturating_sub(begun.elapsed());
+                let order = self.settled(id, left).await?;
+                let order = order.ok_or(Unavailable::Restarted)?;
+                Ok(Some(Placed {
+                    order,
+                    replayed: true,
+                }))
+            }
+            Executed::KeyTaken { .. } => Err(OrdersError::KeyReused),
+            Executed::KeyFree | Executed::Done(_) => Ok(None),
+        }
+    }
+
+    async fn place_new(&self, order: PlaceOrder) -> Result<Placed, OrdersError> {
         let begun = Instant::now();
         let shard = self.topology.order_shard(order.user_id);
         let wait = order.wait;
@@ -145,6 +198,8 @@ impl Orders {
                 });
             }
             Executed::Done(order) => (order.id, false),
+            // Nobody has asked for that.
+            Executed::KeyFree => return Err(Unavailable::Restarted.into()),
             Executed::KeyTaken {
                 same_request: false,
                 ..
@@ -244,7 +299,7 @@ impl Orders {
             .ok_or(OrdersError::NotFound)?;
         match self.shards.execute(owner.shard, request).await? {
             Executed::Done(order) => Ok(order),
-            Executed::KeyTaken { .. } => Err(OrdersError::KeyReused),
+            Executed::KeyTaken { .. } | Executed::KeyFree => Err(OrdersError::KeyReused),
         }
     }
 

@@ -17,6 +17,7 @@ use super::actor::ProductHost;
 use crate::{
     Unavailable,
     error::storage,
+    orders::Shelves,
     runtime::{
         messages::{ExecuteError, Executed, KeyClaim},
         shards::{Request, Shards, shard_of_name},
@@ -126,6 +127,7 @@ pub struct Products {
     pub(crate) views: Arc<dyn Views>,
     pub(crate) topology: Topology,
     pub(crate) known: Arc<RwLock<HashSet<ProductId>>>,
+    pub(crate) shelves: Arc<Shelves>,
 }
 
 impl Products {
@@ -150,7 +152,7 @@ impl Products {
         });
         match self.shards.execute(shard, request).await? {
             Executed::Done(product) => Ok(product),
-            Executed::KeyTaken { .. } => Err(ProductsError::SkuTaken),
+            Executed::KeyTaken { .. } | Executed::KeyFree => Err(ProductsError::SkuTaken),
         }
     }
 
@@ -174,7 +176,7 @@ impl Products {
         let shard = self.topology.owner_of_product(id).shard;
         match self.shards.execute(shard, request).await? {
             Executed::Done(product) => Ok(product),
-            Executed::KeyTaken { .. } => Err(ProductsError::KeyReused),
+            Executed::KeyTaken { .. } | Executed::KeyFree => Err(ProductsError::KeyReused),
         }
     }
 
@@ -202,17 +204,20 @@ impl Products {
         });
         let shard = self.topology.owner_of_product(id).shard;
         match self.shards.execute(shard, request).await? {
-            Executed::Done(product) => Ok(Adjusted {
-                product,
-                replayed: false,
-            }),
+            Executed::Done(product) => {
+                self.shelves.has_some(id);
+                Ok(Adjusted {
+                    product,
+                    replayed: false,
+                })
+            }
             Executed::KeyTaken {
                 same_request: true, ..
             } => Ok(Adjusted {
                 product: self.get(id).await?.ok_or(ProductsError::NotFound)?,
                 replayed: true,
             }),
-            Executed::KeyTaken { .. } => Err(ProductsError::KeyReused),
+            Executed::KeyTaken { .. } | Executed::KeyFree => Err(ProductsError::KeyReused),
         }
     }
 

@@ -138,6 +138,8 @@ pub struct Execute<A: Aggregate> {
     pub addressee: Addressee<A>,
     /// The key it takes, if it takes one.
     pub key: Option<KeyClaim>,
+    /// Whether it is only asked who has taken the key.
+    pub asks_only: bool,
     /// The hash of a new user's password, which is stored with it and is no part of it.
     pub credentials: Option<String>,
     /// The request that it goes back to.
@@ -177,6 +179,7 @@ impl<A: Aggregate> Execute<A> {
                 Addressee::New(draft) => calls::Addressee::New(draft),
             },
             key: self.key,
+            asks_only: self.asks_only,
             attachment: self.credentials,
             trace: self.trace,
             reply,

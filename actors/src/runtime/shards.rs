@@ -51,6 +51,8 @@ pub struct Request<A: Aggregate> {
     pub addressee: Addressee<A>,
     /// The key it takes, if it takes one.
     pub key: Option<KeyClaim>,
+    /// Whether it is only asked who has taken the key: if nobody has, nothing is done.
+    pub asks_only: bool,
     /// The hash of a new user's password.
     pub credentials: Option<String>,
     /// The request that it goes back to: the one that the task which made this is part of.
@@ -72,6 +74,7 @@ impl<A: Aggregate> Request<A> {
         Self {
             addressee,
             key: None,
+            asks_only: false,
             credentials: None,
             trace: trace::current(),
         }
@@ -212,6 +215,7 @@ impl<H: Host> Shards<H> {
             .try_send(Execute {
                 addressee: request.addressee,
                 key: request.key,
+                asks_only: request.asks_only,
                 credentials: request.credentials,
                 trace: request.trace,
                 sent_at: Instant::now(),

@@ -35,7 +35,7 @@ use crate::{
     housekeeping,
     logs::{Flush, LogActor, Logs},
     notifications::{Notifications, Templates},
-    orders::Orders,
+    orders::{Orders, Shelves},
     products::Products,
     runtime::{
         Clock, Env, Faults, Stats,
@@ -234,6 +234,7 @@ fn shop(
     config: &Config,
 ) -> Shop {
     let (topology, clock) = (env.topology, env.clock);
+    let shelves = Arc::<Shelves>::default();
     let views = stores.views;
     let users = Shards::new(Domain::Auth, local.users.handles.clone(), cluster);
     let orders = Shards::new(Domain::Orders, local.orders.handles.clone(), cluster);
@@ -257,12 +258,14 @@ fn shop(
             views: views.clone(),
             topology,
             known: Arc::default(),
+            shelves: shelves.clone(),
         },
         orders: Orders {
             shards: orders.clone(),
             views: views.clone(),
             topology,
             clock,
+            shelves,
         },
         notifications: Notifications {
             views: views.clone(),

@@ -69,6 +69,8 @@ pub struct Execute<R: Rules> {
     pub addressee: Addressee<R>,
     /// The key it takes, if it takes one.
     pub key: Option<KeyClaim>,
+    /// Whether it is only asked who has taken the key: if nobody has, nothing is done.
+    pub asks_only: bool,
     /// What is stored with what it creates, and is no part of it.
     pub attachment: Option<R::Attachment>,
     /// The request that it goes back to.
@@ -91,6 +93,8 @@ pub enum Executed<A> {
         /// Whether by the same request.
         same_request: bool,
     },
+    /// Its key is free, and no more was asked.
+    KeyFree,
 }
 
 /// Why nothing came of a command.

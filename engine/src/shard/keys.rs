@@ -159,6 +159,9 @@ impl<R: Rules> Shard<R> {
             self.begin(Turn::new(origin, Vec::new()), fx);
             return;
         }
+        if execute.asks_only {
+            return execute.reply.tell(Ok(Executed::KeyFree));
+        }
         let key = TakenKey {
             text: claim.text,
             owner: KeyOwner {

@@ -31,8 +31,8 @@ use std::{
 
 use crate::{Head, Pipeline, Policy, Restarts, Ticket, Unavailable};
 use calls::{
-    Answer, DealWithParked, Deliver, Entry, Execute, ExecuteError, Inspection, LoadedState,
-    Outcome, PartDone, Question, ReadError, Watch, WriterSignal,
+    Answer, DealWithParked, Deliver, Entry, Execute, ExecuteError, Executed, Inspection,
+    LoadedState, Outcome, PartDone, Question, ReadError, Watch, WriterSignal,
 };
 use deadlines::{Confirmations, Wait};
 pub use effects::{Effects, Notice, Wake};
@@ -226,6 +226,7 @@ impl<R: Rules> Shard<R> {
                 execute.reply.tell(Err(ExecuteError::Unavailable(reason)));
             }
             None if execute.key.is_some() => self.look_up_key(execute, fx),
+            None if execute.asks_only => execute.reply.tell(Ok(Executed::KeyFree)),
             None => {
                 self.begin_command(execute, None, fx);
                 self.retire_ready(fx);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use actors::orders::SoldOut;
 use domain::{
     Sku, UserId,
     orders::{self, FulfilmentStatus, LineOutcome, OrderStatus, PaymentStatus, RejectionReason},
@@ -158,8 +159,9 @@ fn reasons() -> Object {
     "lines": [{"product_id": 4, "quantity": 5, "available": 3}]
 }))]
 pub(crate) struct Refusal {
-    /// The order, which stays readable.
-    order_id: u64,
+    /// The order, which stays readable. Missing if there is none, because a product was known to be sold out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order_id: Option<u64>,
     /// What was short, each product once. Empty unless the code is `out_of_stock`.
     lines: Vec<Short>,
 }
@@ -193,8 +195,22 @@ impl From<&orders::Order> for Refusal {
             }
         }
         Self {
-            order_id: order.id.get(),
+            order_id: Some(order.id.get()),
             lines,
+        }
+    }
+}
+
+impl From<&[SoldOut]> for Refusal {
+    fn from(products: &[SoldOut]) -> Self {
+        let lines = products.iter().map(|product| Short {
+            product_id: product.product_id.get(),
+            quantity: product.quantity,
+            available: 0,
+        });
+        Self {
+            order_id: None,
+            lines: lines.collect(),
         }
     }
 }

@@ -9,7 +9,8 @@ use actors::{
     system::{FaultError, ParkedError},
 };
 
-use super::{FaultCode, Problem};
+use super::{FaultCode, More, Problem};
+use crate::dto;
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
@@ -32,6 +33,20 @@ impl From<Refusal> for Problem {
     }
 }
 
+impl From<OrdersError> for Problem {
+    fn from(error: OrdersError) -> Self {
+        let sold_out = match &error {
+            OrdersError::SoldOut(products) => Some(dto::Refusal::from(products.as_slice())),
+            _ => None,
+        };
+        let problem = Self::from(Refusal::from(error));
+        match sold_out {
+            Some(refusal) => problem.with(More::Refusal(refusal)),
+            None => problem,
+        }
+    }
+}
+
 macro_rules! refused {
     ($($error:ty),+) => {
         $(impl From<$error> for Problem {
@@ -47,7 +62,6 @@ refused!(
     TokenError,
     AuthError,
     ProductsError,
-    OrdersError,
     ParkedError,
     FaultError
 );

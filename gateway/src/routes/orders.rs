@@ -53,6 +53,9 @@ pub(super) fn register(config: &mut ServiceConfig<'_>) {
 ///
 /// With an `Idempotency-Key`, a repeat within 24 hours places nothing and shows the order as it is then: 201 if it was
 /// confirmed (also if it has been cancelled since), 202 while it is not settled, 409 if it was refused or given up.
+///
+/// A product that was sold out a moment ago is not asked again for half a second: its orders are refused before they are
+/// orders. Such a 409 `out_of_stock` has neither an `order_id` nor a `Location`, and its key stays free.
 #[utoipa::path(
     tag = "orders",
     security(("bearer" = [])),

@@ -27,7 +27,7 @@ pub mod v1 {
 }
 
 /// The revision of the package that this program knows; see `needs_revision` in the `.proto` file.
-pub const REVISION: u32 = 1;
+pub const REVISION: u32 = 2;
 
 /// A command as it travels, with its addressee.
 pub type Command = v1::execute_request::Command;

@@ -58,6 +58,10 @@ impl World {
             }) => {
                 self.hear_of_key(number, aggregate_id, same_request);
             }
+            Ok(Executed::KeyFree) => {
+                self.clockwork
+                    .violated("a free key is told of where nobody asked".to_owned());
+            }
             Err(ExecuteError::Rejected(rejection)) => self.hear_no(number, &rejection),
             Err(ExecuteError::Unavailable(_)) => {
                 self.clients.put_off += 1;
