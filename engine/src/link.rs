@@ -68,6 +68,13 @@ impl Inlet {
         self.seen > self.cursor
     }
 
+    /// How many positions of the source's journal lie between what has been taken up and what is known to exist; records
+    /// for other targets are among them.
+    #[must_use]
+    pub const fn lag(&self) -> u64 {
+        self.seen.saturating_sub(self.cursor)
+    }
+
     /// Begins a reading of the source's journal, unless one is under way. Returns the position to read after.
     pub fn begin_healing(&mut self) -> Option<u64> {
         if self.healing.is_some() {

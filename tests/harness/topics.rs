@@ -1,7 +1,7 @@
 //! The topics of one cluster, as another program sees them, and what an operator may do to them.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::executor::block_on;
 use rdkafka::admin::{AdminClient, AdminOptions};
@@ -9,12 +9,16 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{BorrowedMessage, Headers};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{ClientConfig, Message};
 
 /// Longer than a broker takes for an answer.
 const REQUEST_TIME_MAX: Duration = Duration::from_secs(30);
 /// A partition that gives nothing for so long has been read.
 const SILENCE: Duration = Duration::from_secs(2);
+
+/// Several times the session of a member.
+const SESSIONS_END_WITHIN: Duration = Duration::from_secs(30);
 
 /// All topics whose names begin with one prefix.
 #[derive(Clone)]
@@ -91,9 +95,21 @@ impl Topics {
         self.blocking(|this| {
             let groups = ["auth", "orders", "products", "notifications", "logs"]
                 .map(|domain| format!("{}stampede.{domain}", this.prefix));
-            let groups = groups.each_ref().map(String::as_str);
-            for deleted in block_on(this.admin().delete_groups(&groups, &options())).unwrap() {
-                deleted.unwrap();
+            // A member that could not say that it leaves is one until its session ends.
+            let begun = Instant::now();
+            for group in &groups {
+                loop {
+                    let deleted = block_on(this.admin().delete_groups(&[group], &options()));
+                    match deleted.unwrap().remove(0) {
+                        Ok(_) => break,
+                        Err((_, RDKafkaErrorCode::NonEmptyGroup))
+                            if begun.elapsed() < SESSIONS_END_WITHIN =>
+                        {
+                            std::thread::sleep(Duration::from_millis(200));
+                        }
+                        Err((group, error)) => panic!("group {group} is not deleted: {error}"),
+                    }
+                }
             }
         })
         .await;

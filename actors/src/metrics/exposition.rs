@@ -196,6 +196,18 @@ impl Exposition {
             "Readings of a source's journal because a record was missing",
             |shard| shard.healings,
         )?;
+        let mut lags: BTreeMap<&'static str, u64> = BTreeMap::new();
+        for shard in &self.status.shards {
+            let lag = lags.entry(shard.shard.domain.name()).or_default();
+            *lag = shard.link_lag_max.max(*lag);
+        }
+        write_family(
+            encoder,
+            gauge,
+            "stampede_link_lag_positions",
+            "The most that one link lags behind what is known to exist in its source's journal",
+            (lags.into_iter()).map(|(domain, lag)| (vec![("domain", domain)], lag)),
+        )?;
         let overdue = self.by_domain(|shard| wide(shard.overdue));
         let overdue = overdue.get(Domain::Orders.name()).copied();
         write_family(

@@ -114,6 +114,7 @@ impl System {
                 restarts: stats.restarts,
                 held_links: held.len(),
                 held,
+                link_lag_max: health.link_lag_max,
                 parked: health.parked,
                 overdue: health.overdue,
                 stuck: health.stuck.into_iter().map(stuck).collect(),

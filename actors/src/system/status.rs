@@ -79,6 +79,9 @@ pub struct ShardStatus {
     /// Messages and commands that were refused because it, its mailbox or their aggregate was full.
     #[serde(default)]
     pub refused: u64,
+    /// The most that one of its links lags behind what is known to exist, in positions of the source's journal.
+    #[serde(default)]
+    pub link_lag_max: u64,
     /// Commands that are parked.
     #[serde(default)]
     pub parked: usize,
@@ -126,6 +129,7 @@ impl ShardStatus {
             restarts: 0,
             held_links: 0,
             held: Vec::new(),
+            link_lag_max: 0,
             turns_capacity: 0,
             turns_peak: 0,
             refused: 0,

@@ -19,6 +19,8 @@ pub struct Health<S> {
     pub refused: u64,
     /// Links that are held by a record which cannot be taken up.
     pub held: Vec<HeldLink<S>>,
+    /// The most that one of its links lags behind what is known to exist, in positions of the source's journal.
+    pub link_lag_max: u64,
     /// Commands that are parked.
     pub parked: usize,
     /// Aggregates whose wait has ended, and that still wait.
@@ -50,6 +52,7 @@ impl<S> Default for Health<S> {
             mailbox_depth_peak: 0,
             refused: 0,
             held: Vec::new(),
+            link_lag_max: 0,
             parked: 0,
             overdue: 0,
             stuck: Vec::new(),
@@ -88,6 +91,7 @@ impl<R: Rules> Shard<R> {
             mailbox_depth_peak: self.peaks.1,
             refused: self.refused,
             held: held.collect(),
+            link_lag_max: self.links.values().map(|link| link.inlet.lag()).max().unwrap_or(0),
             parked: self.parked.len(),
             overdue: self.overdue(now).count(),
             stuck: self.overdue(now).take(STUCK_LISTED_MAX).collect(),
