@@ -9,7 +9,7 @@ pub use engine::shard::calls::{
 };
 use engine::shard::{Health, calls};
 use storage::{KeyRecord, ParkedRow, TraceContext};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use super::{Host, Stats, host::HostRules, policy};
 use crate::system::{ParkedError, parked_id};
@@ -309,36 +309,3 @@ pub type WriterSignal = calls::WriterSignal<ShardRef>;
 
 /// One turn on its way to the writer.
 pub type Entry = engine::Entry<ShardRef, Payload, Companion>;
-
-/// Where turns are handed to the writer. What waits there is bounded by the turns that shards let in.
-#[derive(Clone)]
-pub struct WriterHandle {
-    sender: mpsc::UnboundedSender<ToWriter>,
-}
-
-/// What a writer is handed.
-pub enum ToWriter {
-    /// Turns, in order.
-    Entries(Vec<Entry>),
-    /// Shards whose actors were replaced: they are to be claimed and opened anew, if the writer serves them.
-    Replaced(Vec<ShardRef>),
-}
-
-impl WriterHandle {
-    /// A handle, and the end that the writer reads.
-    #[must_use]
-    pub fn new() -> (Self, mpsc::UnboundedReceiver<ToWriter>) {
-        let (sender, receiver) = mpsc::unbounded_channel();
-        (Self { sender }, receiver)
-    }
-
-    /// Hands entries over, in order. If the writer is gone, whoever waits for them is told by their being dropped.
-    pub fn submit(&self, entries: Vec<Entry>) {
-        let _ = self.sender.send(ToWriter::Entries(entries));
-    }
-
-    /// Has shards opened anew, because their actors were replaced.
-    pub fn replaced(&self, shards: Vec<ShardRef>) {
-        let _ = self.sender.send(ToWriter::Replaced(shards));
-    }
-}

@@ -28,10 +28,10 @@ use crate::{
     runtime::{
         Env, Host,
         handle::{Incumbent, ShardHandle},
-        messages::{GiveUp, Inspect, StopTaking, WriterHandle},
+        messages::{GiveUp, Inspect, StopTaking},
         shard::{Post, Retired, ShardActor},
         shards::shard_ref,
-        writer::ShardLine,
+        writer::{ShardLine, WriterHandle},
     },
     transport::Inbox,
 };

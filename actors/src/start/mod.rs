@@ -39,9 +39,8 @@ use crate::{
     products::Products,
     runtime::{
         Clock, Env, Faults, Stats,
-        messages::WriterHandle,
         shards::{Shards, shard_ref},
-        writer::JournalWriter,
+        writer::{JournalWriter, WriterHandle},
     },
     system::System,
     transport::InProcessFeed,
@@ -135,7 +134,7 @@ pub struct Running {
 pub fn start(config: Config, stores: Stores) -> Result<(Shop, Running), StartError> {
     let env = env(&config, &stores);
     let parts = Parts::new(&config)?;
-    let (writer, incoming) = WriterHandle::new();
+    let writer = WriterHandle::new(env.faults.clone());
     let mut local = Local::start(&Setting {
         env: &env,
         domains: &JOURNALING.into(),
@@ -176,7 +175,7 @@ pub fn start(config: Config, stores: Stores) -> Result<(Shop, Running), StartErr
     let (stop_writer, stop) = watch::channel(false);
     let (done, writer_done) = oneshot::channel();
     let journal_writer =
-        JournalWriter::of_all(env.clone(), config.node.clone(), lines, feed, incoming);
+        JournalWriter::of_all(env.clone(), config.node.clone(), lines, feed, writer);
     writer_thread.spawn(journal_writer.run(stop, done));
     let watch_thread = threads::thread();
     watch_thread.spawn(local.watch(env.clone()));

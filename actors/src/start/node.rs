@@ -32,9 +32,8 @@ use crate::{
     logs::{LogActor, SetSources},
     runtime::{
         Env, Stats,
-        messages::WriterHandle,
         shards::shard_ref,
-        writer::{self, JournalWriter},
+        writer::{self, JournalWriter, WriterHandle},
     },
     transport::{
         Feed, Inbox,
@@ -123,15 +122,13 @@ pub fn start_node(
         stats: env.stats.clone(),
     };
 
-    let mut incoming = BTreeMap::new();
     let mut writers = BTreeMap::new();
     for domain in JOURNALING
         .into_iter()
         .filter(|it| config.domains.contains(it))
     {
-        let (writer, writer_end) = WriterHandle::new();
+        let writer = WriterHandle::new(env.faults.clone());
         writers.insert(domain, writer);
-        incoming.insert(domain, writer_end);
     }
     let local = Local::start(&Setting {
         env: &env,
@@ -161,7 +158,7 @@ pub fn start_node(
     };
     let mut hosted = BTreeMap::new();
     if let Some(kafka) = &config.kafka {
-        for (domain, incoming) in incoming {
+        for (domain, handle) in writers {
             let feed = node.feed(kafka, &stores);
             let (orders, orders_end) = mpsc::channel(ORDERS_MAX);
             let ownership = writer::Ownership {
@@ -173,7 +170,7 @@ pub fn start_node(
                 config.base.node.clone(),
                 node.local.lines(domain),
                 feed,
-                incoming,
+                handle,
                 ownership,
             );
             let (done, writer_done) = oneshot::channel();

@@ -91,7 +91,12 @@ impl<R: Rules> Shard<R> {
             mailbox_depth_peak: self.peaks.1,
             refused: self.refused,
             held: held.collect(),
-            link_lag_max: self.links.values().map(|link| link.inlet.lag()).max().unwrap_or(0),
+            link_lag_max: self
+                .links
+                .values()
+                .map(|link| link.inlet.lag())
+                .max()
+                .unwrap_or(0),
             parked: self.parked.len(),
             overdue: self.overdue(now).count(),
             stuck: self.overdue(now).take(STUCK_LISTED_MAX).collect(),

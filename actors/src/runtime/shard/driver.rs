@@ -18,8 +18,9 @@ use crate::runtime::{
     Env, Host,
     aggregate::{self, AggregateActor, ReplyTo},
     host::HostRules,
-    messages::{Entry, WriterHandle},
+    messages::Entry,
     watchdog::Heartbeat,
+    writer::WriterHandle,
 };
 
 /// What a shard's machine needs of the world, for one call.

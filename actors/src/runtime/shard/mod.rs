@@ -33,11 +33,12 @@ use super::{
     host::HostRules,
     messages::{
         AskReport, DealWithParked, Deliver, Execute, GiveUp, Inspect, Report, StopTaking, Watch,
-        WriterHandle, WriterSignal,
+        WriterSignal,
     },
     policy,
     turn_taking::TurnTaking,
     watchdog::Heartbeat,
+    writer::WriterHandle,
 };
 use driver::Driver;
 
