@@ -46,6 +46,7 @@ pub(super) fn run(load: &Arc<Load>, part: u32) -> Result<Part> {
         .enable_all()
         .build()?;
     let plan = &load.plan;
+    let _entered = runtime.enter();
     let lane = Rc::new(Lane {
         load: Arc::clone(load),
         turns: Turns::new(plan, part, load.begin, load.window.to),
@@ -260,3 +261,6 @@ impl Lane {
         sleep(pause.min(end.saturating_duration_since(Instant::now()))).await;
     }
 }
+
+#[cfg(test)]
+mod tests;

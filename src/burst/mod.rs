@@ -8,6 +8,7 @@
 //! Latencies are taken from the moment at which a request was meant to be sent. Where orders come at a given rate that
 //! moment does not depend on any answer, so a shop that stands still is seen in every request that was due meanwhile.
 
+mod alarm;
 mod args;
 mod books;
 mod check;

@@ -11,6 +11,7 @@ use tokio::{
 };
 
 use super::{
+    alarm::Alarm,
     plan::{Pace, Plan},
     schedule::Schedule,
 };
@@ -32,7 +33,7 @@ enum Kind {
     /// At once, as long as there is time: the next number, and the step to the one after.
     Closed { next: Cell<u64>, step: u64 },
     /// When the schedule says. A worker that sleeps until its turn keeps the others behind it waiting in line.
-    Open(Mutex<Schedule>),
+    Open(Mutex<(Schedule, Alarm)>),
 }
 
 /// A turn: its number, and when what is done at it is meant to be sent.
@@ -43,7 +44,7 @@ pub(super) struct Due {
 }
 
 impl Turns {
-    /// The turns of the thread `part`, from `begin` until `end`.
+    /// The turns of the thread `part`, from `begin` until `end`; made in the runtime in which they are taken.
     pub(super) fn new(plan: &Plan, part: u32, begin: Instant, end: Instant) -> Self {
         let (part, parts) = (u64::from(part), u64::from(plan.threads));
         let kind = match plan.pace {
@@ -53,7 +54,7 @@ impl Turns {
             },
             Pace::Open { rate, arrivals } => {
                 let schedule = Schedule::new(arrivals, rate, part, parts, plan.seed);
-                Kind::Open(Mutex::new(schedule))
+                Kind::Open(Mutex::new((schedule, Alarm::new())))
             }
         };
         Self {
@@ -84,13 +85,16 @@ impl Turns {
     pub(super) async fn next(&self) -> Option<Due> {
         match &self.kind {
             Kind::Closed { next, step } => {
-                sleep_until_due(self.begin).await;
+                if Instant::now() < self.begin {
+                    sleep_until(TokioInstant::from_std(self.begin)).await;
+                }
                 let (number, at) = (next.get(), Instant::now());
                 next.set(number.saturating_add(*step));
                 (number < self.numbers_end && at < self.end).then_some(Due { number, at })
             }
             Kind::Open(schedule) => {
-                let mut schedule = schedule.lock().await;
+                let mut in_turn = schedule.lock().await;
+                let (schedule, alarm) = &mut *in_turn;
                 loop {
                     let (number, after) = schedule.next()?;
                     let at = self.begin + after;
@@ -101,17 +105,11 @@ impl Turns {
                         self.unsent.set(self.unsent.get() + 1);
                         continue;
                     }
-                    sleep_until_due(at).await;
+                    alarm.sleep_until(at).await;
                     return Some(Due { number, at });
                 }
             }
         }
-    }
-}
-
-async fn sleep_until_due(at: Instant) {
-    if at > Instant::now() {
-        sleep_until(TokioInstant::from_std(at)).await;
     }
 }
 

@@ -12,17 +12,21 @@ use crate::burst::measure::Outcome;
 
 const SIZE: (u32, u32) = (860, 320);
 const FONT: &str = "sans-serif";
-const FONT_PIXELS: i32 = 13;
+const FONT_PIXELS: i32 = 16;
 /// What is drawn with it takes the colour of the text around; no other colour here is the same.
 const INK: RGBColor = RGBColor(1, 2, 3);
 const INK_IN_SVG: &str = "\"#010203\"";
 const GRID_OPACITY: f64 = 0.12;
 const AXIS_OPACITY: f64 = 0.5;
 /// Points of a curve of percentiles for each nine.
-const POINTS_PER_NINE: u32 = 20;
+const POINTS_PER_NINE: i32 = 20;
 /// The most nines that are drawn.
-const NINES_MAX: u32 = 5;
+const NINES_MAX: i32 = 5;
+/// The least that is drawn: latencies are kept in microseconds.
+const MS_MIN: f64 = 1e-3;
 const TICKS: usize = 8;
+/// One, two and five of each power of ten, from microseconds to minutes.
+const TICKS_LOGARITHMIC: usize = 27;
 
 /// The colour of an outcome: one that is seen on white and on black.
 pub(super) const fn colour(outcome: Outcome) -> RGBColor {
@@ -98,9 +102,10 @@ pub(super) fn percentiles(summary: &Summary) -> Result<String> {
     let largest = rows.iter().map(|row| quantile_ms(row.latency_us, 1.0));
     let largest = largest.fold(1.0, f64::max);
     let smallest = rows.iter().map(|row| quantile_ms(row.latency_us, 0.0));
-    let smallest = smallest.fold(largest, f64::min).max(1e-3);
+    let smallest = smallest.fold(largest, f64::min).max(MS_MIN);
+    let (lowest, highest) = (smallest * 0.8, largest * 1.2);
     let nines = rows.iter().map(|row| nines_of(row.latency_us));
-    let nines = f64::from(nines.max().unwrap_or(1));
+    let nines = nines.max().unwrap_or(1);
     let mut svg = String::new();
     {
         let root = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
@@ -108,7 +113,14 @@ pub(super) fn percentiles(summary: &Summary) -> Result<String> {
             .margin(10)
             .x_label_area_size(40)
             .y_label_area_size(70)
-            .build_cartesian_2d(0.0..nines, (smallest * 0.8..largest * 1.2).log_scale())
+            .build_cartesian_2d(
+                (1.0..10_f64.powi(nines))
+                    .log_scale()
+                    .with_key_points(ticks_of_percentiles(nines)),
+                (lowest..highest)
+                    .log_scale()
+                    .with_key_points(ticks_of_milliseconds(lowest, highest)),
+            )
             .map_err(not_drawn)?;
         chart
             .configure_mesh()
@@ -116,10 +128,11 @@ pub(super) fn percentiles(summary: &Summary) -> Result<String> {
             .axis_style(INK.mix(AXIS_OPACITY))
             .light_line_style(TRANSPARENT)
             .bold_line_style(INK.mix(GRID_OPACITY))
-            .x_labels(usize::try_from(NINES_MAX)? + 1)
+            .x_labels(TICKS)
+            .y_labels(TICKS_LOGARITHMIC)
             .x_desc("percentile")
             .y_desc("ms")
-            .x_label_formatter(&|nines| percentile(*nines))
+            .x_label_formatter(&|one_of| percentile(*one_of))
             .y_label_formatter(&|ms| milliseconds(*ms))
             .draw()
             .map_err(not_drawn)?;
@@ -135,26 +148,39 @@ pub(super) fn percentiles(summary: &Summary) -> Result<String> {
 }
 
 /// So many nines that one of the values is beyond.
-fn nines_of(latency_us: &Histogram<u64>) -> u32 {
-    latency_us.len().max(10).ilog10().clamp(1, NINES_MAX)
+fn nines_of(latency_us: &Histogram<u64>) -> i32 {
+    let nines = latency_us.len().max(10).ilog10();
+    i32::try_from(nines).unwrap_or(NINES_MAX).min(NINES_MAX)
 }
 
-/// Latencies in milliseconds by nines.
+/// 0 %, 50 %, and from there a nine more each: as one of so many that are slower.
+fn ticks_of_percentiles(nines: i32) -> Vec<f64> {
+    let nines = (1..=nines).map(|nine| 10_f64.powi(nine));
+    [1.0, 2.0].into_iter().chain(nines).collect()
+}
+
+fn ticks_of_milliseconds(lowest: f64, highest: f64) -> Vec<f64> {
+    let powers = (-3..6).map(|power| 10_f64.powi(power));
+    let ticks = powers.flat_map(|power| [power, 2.0 * power, 5.0 * power]);
+    let ticks = ticks.filter(|tick| (lowest..highest).contains(tick));
+    ticks.collect()
+}
+
+/// Latencies in milliseconds, and one of how many is slower.
 fn curve(latency_us: &Histogram<u64>) -> Vec<(f64, f64)> {
     let steps = nines_of(latency_us) * POINTS_PER_NINE;
     (0..=steps)
         .map(|step| {
-            let nines = f64::from(step) / f64::from(POINTS_PER_NINE);
-            let at = 1.0 - 10_f64.powf(-nines);
-            (nines, quantile_ms(latency_us, at).max(1e-3))
+            let one_of = 10_f64.powf(f64::from(step) / f64::from(POINTS_PER_NINE));
+            let ms = quantile_ms(latency_us, 1.0 - 1.0 / one_of);
+            (one_of, ms.max(MS_MIN))
         })
         .collect()
 }
 
-/// 0, 1 and 2 nines are 0 %, 90 % and 99 %.
-fn percentile(nines: f64) -> String {
-    let percent = 100.0 * (1.0 - 10_f64.powf(-nines));
-    let text = format!("{percent:.3}");
+/// One of 1, 10 and 100 are 0 %, 90 % and 99 %.
+fn percentile(one_of: f64) -> String {
+    let text = format!("{:.3}", 100.0 * (1.0 - 1.0 / one_of));
     format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
@@ -183,8 +209,16 @@ mod tests {
 
     #[test]
     fn percentiles_have_a_step_for_each_nine() {
-        let labels = [0.0, 1.0, 2.0, 3.0, 5.0].map(percentile);
-        assert_eq!(labels, ["0 %", "90 %", "99 %", "99.9 %", "99.999 %"]);
+        let labels: Vec<String> = ticks_of_percentiles(5)
+            .into_iter()
+            .map(percentile)
+            .collect();
+        assert_eq!(
+            labels,
+            [
+                "0 %", "50 %", "90 %", "99 %", "99.9 %", "99.99 %", "99.999 %"
+            ]
+        );
         let mut latency_us = Histogram::<u64>::new(3).unwrap();
         for value in 1..=1_000 {
             latency_us.record(value * 1_000).unwrap();
@@ -192,9 +226,9 @@ mod tests {
         assert_eq!(nines_of(&latency_us), 3);
         let curve = curve(&latency_us);
         assert_eq!(curve.len(), 61);
-        let (nines, ms) = curve[20];
+        let (one_of, ms) = curve[20];
         assert!(
-            (nines - 1.0).abs() < 1e-9 && (899.0..902.0).contains(&ms),
+            (one_of - 10.0).abs() < 1e-9 && (899.0..902.0).contains(&ms),
             "{ms}"
         );
     }
