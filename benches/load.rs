@@ -27,7 +27,11 @@ mod driver;
 #[path = "load/fsync.rs"]
 mod fsync;
 #[path = "../src/http_client/mod.rs"]
-#[allow(dead_code, reason = "a benchmark needs less of it than the program")]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "a benchmark needs less of it than the program, and not its tests"
+)]
 mod http_client;
 #[path = "load/report.rs"]
 mod report;
