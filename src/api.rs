@@ -331,3 +331,60 @@ impl Account {
         Arc::clone(&self.read().access)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    /// Gives tokens that are stale at once, but refuses to exchange them; what it was asked for is what is returned.
+    async fn shop(questions: usize) -> (Address, tokio::task::JoinHandle<Vec<String>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = Address::default();
+        address.set(&format!("http://{}", listener.local_addr().unwrap()));
+        let asked = tokio::spawn(async move {
+            let mut asked = Vec::new();
+            while asked.len() < questions {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut request = vec![0; 4096];
+                let length = stream.read(&mut request).await.unwrap();
+                let request = String::from_utf8_lossy(&request[..length]).into_owned();
+                let path = request.split(' ').nth(1).unwrap_or_default().to_owned();
+                let (status, body) = if path.ends_with("/refresh") {
+                    ("401 Unauthorized", "{}".to_owned())
+                } else {
+                    let access = format!("token-{}", asked.len());
+                    let body =
+                        json!({"access_token": access, "refresh_token": "r", "expires_in": 0});
+                    ("200 OK", body.to_string())
+                };
+                let length = body.len();
+                let answer = format!(
+                    "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+                );
+                stream.write_all(answer.as_bytes()).await.unwrap();
+                asked.push(path);
+            }
+            asked
+        });
+        (address, asked)
+    }
+
+    #[tokio::test]
+    async fn stale_tokens_are_exchanged_or_else_taken_anew() {
+        let (address, asked) = shop(3).await;
+        let visitor = Api::visitor(address).unwrap();
+        assert_eq!(&*visitor.access_token(), "");
+        let within = Duration::from_secs(20);
+        let anna = visitor.logged_in("anna", "secret", within).await.unwrap();
+        assert_eq!(&*anna.access_token(), "token-0");
+        anna.stay_logged_in().await;
+        assert_eq!(&*anna.access_token(), "token-2");
+        let expected = ["/v1/auth/login", "/v1/auth/refresh", "/v1/auth/login"];
+        assert_eq!(asked.await.unwrap(), expected);
+    }
+}

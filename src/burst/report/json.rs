@@ -51,11 +51,11 @@ pub(in crate::burst) fn json(summary: &Summary) -> Value {
         "measured_s": summary.length.as_secs_f64(),
         "throughput": summary.figure(Name::Throughput),
         "confirmed_per_s": summary.rate(&[Outcome::Confirmed]),
-        "accepted": summary.figure(Name::Accepted),
-        "confirmed": summary.figure(Name::Confirmed),
-        "sold_out": summary.figure(Name::SoldOut),
-        "errors": summary.figure(Name::Errors),
-        "refused": summary.figure(Name::Refused),
+        "accepted": summary.count(Name::Accepted),
+        "confirmed": summary.count(Name::Confirmed),
+        "sold_out": summary.count(Name::SoldOut),
+        "errors": summary.count(Name::Errors),
+        "refused": summary.count(Name::Refused),
         "unsent": run.measure.unsent,
         "latency_ms": latency(&summary.order_latency_us),
         "sent_late_ms": latency(&run.measure.lateness_us),
@@ -142,7 +142,7 @@ mod tests {
         assert_eq!(value["verdict"], "FAIL");
         assert_eq!(value["setting"]["rate"], 10.0);
         assert_eq!(value["setting"]["seed"], 5);
-        assert_eq!(value["errors"], 1.0);
+        assert_eq!(value["errors"], 1);
         assert_eq!(value["expectations"][0]["met"], false);
         assert_eq!(value["expectations"][1]["met"], true);
         assert_eq!(value["per_second"].as_array().unwrap().len(), 10);

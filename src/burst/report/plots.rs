@@ -24,6 +24,11 @@ const POINTS_PER_NINE: i32 = 20;
 const NINES_MAX: i32 = 5;
 /// The least that is drawn: latencies are kept in microseconds.
 const MS_MIN: f64 = 1e-3;
+/// Room for half of the last label.
+const MARGIN_RIGHT: i32 = 40;
+/// Up to so many points are marked, so that one without neighbours is seen.
+const MARKED_MAX: usize = 60;
+const MARK_PIXELS: i32 = 3;
 const TICKS: usize = 8;
 /// One, two and five of each power of ten, from microseconds to minutes.
 const TICKS_LOGARITHMIC: usize = 27;
@@ -58,6 +63,7 @@ pub(super) fn throughput(summary: &Summary) -> Result<String> {
         let root = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
         let mut chart = ChartBuilder::on(&root)
             .margin(10)
+            .margin_right(MARGIN_RIGHT)
             .x_label_area_size(40)
             .y_label_area_size(70)
             .build_cartesian_2d(0.0..length, 0.0..exact(most) * 1.05)
@@ -77,14 +83,15 @@ pub(super) fn throughput(summary: &Summary) -> Result<String> {
             .draw()
             .map_err(not_drawn)?;
         for outcome in outcomes_seen(summary) {
-            let points = seconds
-                .iter()
-                .enumerate()
+            let points = seconds.iter().enumerate();
+            let points = points
                 .map(|(number, second)| (exact(number as u64), exact(second[outcome as usize])));
-            let style = colour(outcome).stroke_width(2);
-            chart
-                .draw_series(LineSeries::new(points, style))
-                .map_err(not_drawn)?;
+            let line = LineSeries::new(points.clone(), colour(outcome).stroke_width(2));
+            chart.draw_series(line).map_err(not_drawn)?;
+            if seconds.len() <= MARKED_MAX {
+                let mark = |at| Circle::new(at, MARK_PIXELS, colour(outcome).filled());
+                chart.draw_series(points.map(mark)).map_err(not_drawn)?;
+            }
         }
         root.present().map_err(not_drawn)?;
     }
@@ -111,6 +118,7 @@ pub(super) fn percentiles(summary: &Summary) -> Result<String> {
         let root = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
         let mut chart = ChartBuilder::on(&root)
             .margin(10)
+            .margin_right(MARGIN_RIGHT)
             .x_label_area_size(40)
             .y_label_area_size(70)
             .build_cartesian_2d(

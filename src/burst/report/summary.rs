@@ -73,36 +73,42 @@ impl Summary {
     /// A figure by its name in expectations; times in milliseconds. `None` if there is none, because nothing was
     /// measured.
     pub(super) fn figure(&self, name: Name) -> Option<f64> {
-        let quantile = |quantile| self.quantile_ms(quantile);
-        let orders = |outcomes: &[Outcome]| {
-            let answered = &self.run.measure.orders_answered;
-            let counts = outcomes.iter().map(|outcome| answered[*outcome as usize]);
-            Some(exact(counts.sum()))
-        };
         match name {
             Name::Throughput => Some(self.rate(&Outcome::OF_ANSWERED_ORDERS)),
-            Name::Accepted => orders(&[Outcome::Confirmed, Outcome::Accepted]),
-            Name::Confirmed => orders(&[Outcome::Confirmed]),
-            Name::SoldOut => orders(&[Outcome::SoldOut, Outcome::SoldOutAtEdge]),
-            Name::P50 => quantile(0.5),
-            Name::P90 => quantile(0.9),
-            Name::P99 => quantile(0.99),
-            Name::P999 => quantile(0.999),
-            Name::Max => quantile(1.0),
-            Name::Errors => Some(exact(self.run.measure.errors.values().sum())),
-            Name::Refused => Some(exact(self.run.measure.count(None, Outcome::Refused))),
-            Name::Unsent => Some(exact(self.run.measure.unsent)),
-            Name::Violations => Some(exact(self.violations())),
+            Name::P50 => self.quantile_ms(0.5),
+            Name::P90 => self.quantile_ms(0.9),
+            Name::P99 => self.quantile_ms(0.99),
+            Name::P999 => self.quantile_ms(0.999),
+            Name::Max => self.quantile_ms(1.0),
+            count => self.count(count).map(exact),
         }
+    }
+
+    /// A figure that is a count; `None` if it is not.
+    pub(super) fn count(&self, name: Name) -> Option<u64> {
+        let measure = &self.run.measure;
+        match name {
+            Name::Accepted => Some(self.orders(&[Outcome::Confirmed, Outcome::Accepted])),
+            Name::Confirmed => Some(self.orders(&[Outcome::Confirmed])),
+            Name::SoldOut => Some(self.orders(&[Outcome::SoldOut, Outcome::SoldOutAtEdge])),
+            Name::Errors => Some(measure.errors.values().sum()),
+            Name::Refused => Some(measure.count(None, Outcome::Refused)),
+            Name::Unsent => Some(measure.unsent),
+            Name::Violations => Some(self.violations()),
+            _ => None,
+        }
+    }
+
+    /// Orders that were answered like this while it was measured.
+    fn orders(&self, outcomes: &[Outcome]) -> u64 {
+        let answered = &self.run.measure.orders_answered;
+        let counts = outcomes.iter().map(|outcome| answered[*outcome as usize]);
+        counts.sum()
     }
 
     /// Orders a second that were answered like this while it was measured.
     pub(super) fn rate(&self, outcomes: &[Outcome]) -> f64 {
-        let answered = &self.run.measure.orders_answered;
-        let orders: u64 = outcomes
-            .iter()
-            .map(|outcome| answered[*outcome as usize])
-            .sum();
+        let orders = self.orders(outcomes);
         let seconds = self.length.as_secs_f64();
         if seconds > 0.0 {
             exact(orders) / seconds
