@@ -26,6 +26,13 @@ mod connection;
 mod driver;
 #[path = "load/fsync.rs"]
 mod fsync;
+#[path = "../src/http_client/mod.rs"]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "a benchmark needs less of it than the program, and not its tests"
+)]
+mod http_client;
 #[path = "load/report.rs"]
 mod report;
 #[path = "load/target.rs"]

@@ -3,13 +3,17 @@
 //! Nothing is decided here and nothing is stored here: business rules live in `domain/`, SQL in `storage/`.
 
 mod admin;
+mod api;
 mod audit;
+mod burst;
 mod catalogue;
 mod chaos;
 mod cluster;
 mod config;
 mod demo;
+mod finding;
 mod first_catalogue;
+mod http_client;
 mod output;
 mod place;
 mod recover;
@@ -42,6 +46,8 @@ enum Command {
     Migrate(cluster::migrate::Args),
     /// Load a demo catalogue and demo users into a running shop, through its HTTP API.
     Demo(demo::Args),
+    /// Let a crowd order from a running shop, measure what it takes, and check the books.
+    Burst(Box<burst::Args>),
     /// Let things go wrong while orders arrive, then audit.
     Chaos(Box<chaos::Args>),
     /// Check every invariant against the stores.
@@ -77,6 +83,7 @@ fn main() -> ExitCode {
             Command::Gateway(args) => cluster::role::gateway(args).await,
             Command::Migrate(args) => cluster::migrate::run(args).await,
             Command::Demo(args) => demo::run(args).await,
+            Command::Burst(args) => burst::run(*args).await,
             Command::Chaos(args) => chaos::run(*args).await,
             Command::Audit(args) => audit::run(args).await,
             Command::Replay(Replay::Order(args)) => replay::run(args).await,

@@ -17,6 +17,7 @@
 mod audit_damage;
 mod bad_input;
 mod burst;
+mod burst_command;
 mod chaos;
 mod cluster;
 mod crash;

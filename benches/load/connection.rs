@@ -1,37 +1,29 @@
-//! One keep-alive connection that speaks just enough HTTP/1.1 to place orders, and uses little processor for it.
+//! One keep-alive connection that places orders.
 
-use std::io::{Error, ErrorKind, Result};
+use std::io::{Error, Result};
 use std::net::SocketAddr;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-
-/// No answer of a benchmark is longer.
-const ANSWER_BYTES_MAX: usize = 64 * 1024;
-const READ_BYTES: usize = 4 * 1024;
+use crate::http_client::{Connection as HttpConnection, Place};
 
 /// A connection with its request head, which differs between orders in the length of the body alone.
 pub(crate) struct Connection {
-    stream: TcpStream,
+    http: HttpConnection,
     head: Vec<u8>,
     request: Vec<u8>,
-    received: Vec<u8>,
 }
 
 impl Connection {
     /// Connects as the user with this token.
     pub(crate) async fn open(address: SocketAddr, token: &str) -> Result<Self> {
-        let stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
+        let place = Place::find(&format!("http://{address}")).map_err(Error::other)?;
         let head = format!(
-            "POST /v1/orders HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\n\
-             Content-Type: application/json\r\nContent-Length: "
+            "{}Authorization: Bearer {token}\r\nContent-Type: application/json\r\nContent-Length: ",
+            place.request_line("POST", "/v1/orders")
         );
         Ok(Self {
-            stream,
+            http: HttpConnection::open(&place).await?,
             head: head.into_bytes(),
             request: Vec::new(),
-            received: Vec::with_capacity(READ_BYTES),
         })
     }
 
@@ -43,62 +35,6 @@ impl Connection {
         self.request
             .extend_from_slice(format!("{}\r\n\r\n", body.len()).as_bytes());
         self.request.extend_from_slice(body.as_bytes());
-        self.stream.write_all(&self.request).await?;
-        self.answer_status().await
+        Ok(self.http.ask(&self.request).await?.status)
     }
-
-    /// Reads one answer to its end.
-    async fn answer_status(&mut self) -> Result<u16> {
-        self.received.clear();
-        let (status, length) = loop {
-            if let Some(answer) = parse(&self.received)? {
-                break answer;
-            }
-            self.receive().await?;
-        };
-        while self.received.len() < length {
-            self.receive().await?;
-        }
-        if self.received.len() > length {
-            return Err(invalid("bytes after the end of an answer"));
-        }
-        Ok(status)
-    }
-
-    async fn receive(&mut self) -> Result<()> {
-        self.received.reserve(READ_BYTES);
-        if self.stream.read_buf(&mut self.received).await? == 0 {
-            return Err(Error::from(ErrorKind::UnexpectedEof));
-        }
-        Ok(())
-    }
-}
-
-/// The status of an answer and the length of all of it, once its head is complete.
-fn parse(received: &[u8]) -> Result<Option<(u16, usize)>> {
-    let Some(head_end) = received.windows(4).position(|four| four == b"\r\n\r\n") else {
-        return if received.len() > ANSWER_BYTES_MAX {
-            Err(invalid("an answer without an end"))
-        } else {
-            Ok(None)
-        };
-    };
-    let head = std::str::from_utf8(&received[..head_end])
-        .map_err(|_| invalid("a head that is not text"))?;
-    let mut lines = head.split("\r\n");
-    let status = lines
-        .next()
-        .and_then(|line| line.split(' ').nth(1))
-        .and_then(|status| status.parse().ok());
-    let status = status.ok_or_else(|| invalid("no status"))?;
-    let body_length = lines
-        .filter_map(|line| line.split_once(':'))
-        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
-        .and_then(|(_, value)| value.trim().parse::<usize>().ok())
-        .ok_or_else(|| invalid("no content length"))?;
-    Ok(Some((status, head_end + 4 + body_length)))
-}
-
-fn invalid(what: &str) -> Error {
-    Error::new(ErrorKind::InvalidData, what)
 }

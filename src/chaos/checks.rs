@@ -8,42 +8,8 @@ use super::{
     ledger::{Ledger, Outcome, Told},
     market::Product,
 };
-
-/// Examples that are kept of each finding.
-const EXAMPLES_MAX: usize = 5;
-
-/// What was found about one promise.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Finding {
-    pub(super) id: &'static str,
-    pub(super) statement: &'static str,
-    pub(super) checked: u64,
-    pub(super) violations: u64,
-    pub(super) examples: Vec<String>,
-}
-
-impl Finding {
-    pub(super) const fn new(id: &'static str, statement: &'static str) -> Self {
-        Self {
-            id,
-            statement,
-            checked: 0,
-            violations: 0,
-            examples: Vec::new(),
-        }
-    }
-
-    /// Counts one that was looked at.
-    pub(super) fn check(&mut self, holds: bool, told: impl FnOnce() -> String) {
-        self.checked += 1;
-        if !holds {
-            self.violations += 1;
-            if self.examples.len() < EXAMPLES_MAX {
-                self.examples.push(told());
-            }
-        }
-    }
-}
+use crate::finding::EXAMPLES_MAX;
+pub(super) use crate::finding::Finding;
 
 /// What the shop says.
 #[derive(Debug, Default)]

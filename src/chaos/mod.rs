@@ -6,7 +6,6 @@
 //! the audit reads its stores. Chaos signals no process that it has not started itself.
 
 mod action;
-mod api;
 mod checks;
 mod cluster;
 mod crowd;
@@ -31,6 +30,7 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use self::{deployment::Shape, servers::ServersArgs};
 use crate::{
+    api,
     output::{complain, say},
     place::PlaceArgs,
 };
