@@ -10,6 +10,32 @@ use tokio::net::TcpStream;
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 const READ_BYTES: usize = 4 * 1024;
 
+/// What an order is answered after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Awaited {
+    /// It is confirmed.
+    Confirmation,
+    /// It is durable (`Prefer: respond-async`).
+    Acceptance,
+}
+
+impl Awaited {
+    /// The status of an answer that says so.
+    pub(crate) const fn status(self) -> u16 {
+        match self {
+            Self::Confirmation => 201,
+            Self::Acceptance => 202,
+        }
+    }
+
+    const fn header(self) -> &'static str {
+        match self {
+            Self::Confirmation => "",
+            Self::Acceptance => "Prefer: respond-async\r\n",
+        }
+    }
+}
+
 /// A connection with its request head, which differs between orders in the length of the body alone.
 pub(crate) struct Connection {
     stream: TcpStream,
@@ -19,12 +45,13 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Connects as the user with this token.
-    pub(crate) async fn open(address: SocketAddr, token: &str) -> Result<Self> {
+    /// Connects as the user with this token, who waits for the outcome of orders or does not.
+    pub(crate) async fn open(address: SocketAddr, token: &str, awaited: Awaited) -> Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
+        let prefer = awaited.header();
         let head = format!(
-            "POST /v1/orders HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\n\
+            "POST /v1/orders HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\n{prefer}\
              Content-Type: application/json\r\nContent-Length: "
         );
         Ok(Self {
