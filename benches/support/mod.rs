@@ -1,5 +1,9 @@
 //! A shop in this process, without HTTP.
 #![allow(dead_code, reason = "no benchmark needs all of it")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a shop that does not open ends a benchmark"
+)]
 
 use std::{path::Path, sync::Arc, time::Duration};
 
