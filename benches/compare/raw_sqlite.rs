@@ -1,12 +1,15 @@
 //! The rows of orders in plain SQL on SQLite, many orders to a transaction: the ceiling of one process.
 //!
 //! The tables and indexes are Stampede's own, from its migrations, and so are the settings of the file. Statements are
-//! prepared once and run by the thread that commits. What is left out is all that Stampede does beside SQL: deciding,
-//! encoding, and handing rows from thread to thread.
+//! prepared once and run by the thread that commits; the activity log, a file of its own, has another. What is left out
+//! is all that Stampede does beside SQL: deciding, encoding, and handing rows from thread to thread.
 
 use std::path::Path;
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::thread;
 use std::time::{Duration, Instant};
 
+use anyhow::{Context, bail};
 use rusqlite::{Connection, Statement, params};
 
 use crate::figures::{self, Round};
@@ -25,6 +28,8 @@ const SHARDS_COUNT: usize = 4;
 const ORDERS_OF_AN_ERA: i64 = 25_000;
 /// Pages written after which the log is copied: as much as Stampede lets it grow.
 const PAGES_BETWEEN_CHECKPOINTS: u32 = 8_000;
+/// Batches that the activity log may be behind. It has a thread of its own, as in Stampede.
+const BATCHES_AHEAD: usize = 8;
 /// Numbers of domains in the tables.
 const ORDERS: i64 = 2;
 const PRODUCTS: i64 = 3;
@@ -70,30 +75,61 @@ fn orders_per_second(home: &Path, extent: Extent, measured: Duration) -> anyhow:
     let store = open(&home.join("store.db"), "FULL", STORE)?;
     let activity = open(&home.join("activity.db"), "NORMAL", ACTIVITY)?;
     fill(&store)?;
-    let mut store_rows = StoreRows::new(&store)?;
-    let mut activity_rows = ActivityRows::new(&activity)?;
+    let (committed, to_be_logged) = mpsc::sync_channel(BATCHES_AHEAD);
+    thread::scope(|scope| {
+        let logging = scope.spawn(move || log(&activity, &to_be_logged));
+        let begun = Instant::now();
+        let placed = commit(&store, extent, measured, &committed)?;
+        drop(committed);
+        match logging.join() {
+            Ok(logged) => logged?,
+            Err(_) => bail!("the activity log panicked"),
+        }
+        Ok(placed as f64 / begun.elapsed().as_secs_f64())
+    })
+}
+
+/// Places orders for so long; tells which were committed, to be logged, and returns how many.
+fn commit(
+    store: &Connection,
+    extent: Extent,
+    measured: Duration,
+    committed: &SyncSender<i64>,
+) -> anyhow::Result<i64> {
+    let mut rows = StoreRows::new(store)?;
     let (begun, mut placed) = (Instant::now(), 0);
     while begun.elapsed() < measured {
         store.execute_batch("BEGIN")?;
         for nth in placed..placed + BATCH {
-            store_rows.order(nth)?;
+            rows.order(nth)?;
             if extent == Extent::All {
-                store_rows.notification(nth)?;
+                rows.notification(nth)?;
             }
         }
-        store_rows.heads(placed, extent)?;
+        rows.heads(placed, extent)?;
         store.execute_batch("COMMIT")?;
         if extent == Extent::All {
-            activity.execute_batch("BEGIN")?;
-            for nth in placed..placed + BATCH {
-                activity_rows.of_order(nth)?;
-            }
-            activity_rows.watermarks(placed)?;
-            activity.execute_batch("COMMIT")?;
+            committed
+                .send(placed)
+                .context("the activity log has ended")?;
         }
         placed += BATCH;
     }
-    Ok(placed as f64 / begun.elapsed().as_secs_f64())
+    Ok(placed)
+}
+
+/// Logs batches as they are committed, beside the next one.
+fn log(activity: &Connection, committed: &Receiver<i64>) -> anyhow::Result<()> {
+    let mut rows = ActivityRows::new(activity)?;
+    for first in committed {
+        activity.execute_batch("BEGIN")?;
+        for nth in first..first + BATCH {
+            rows.of_order(nth)?;
+        }
+        rows.watermarks(first)?;
+        activity.execute_batch("COMMIT")?;
+    }
+    Ok(())
 }
 
 fn fill(store: &Connection) -> anyhow::Result<()> {
