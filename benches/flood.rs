@@ -3,12 +3,7 @@
 //! `cargo bench --bench flood` measures how long orders of other products take, first with nothing else going on, then
 //! while 100,000 commands go to one product as fast as it takes them: five rounds of each in one run, without HTTP, all
 //! shards on one thread. Commands that are refused because too much is waiting are sent again after 10 ms.
-#![allow(
-    missing_docs,
-    unreachable_pub,
-    clippy::unwrap_used,
-    clippy::print_stdout
-)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
 
 mod support;
 

@@ -1,15 +1,16 @@
-//! How many orders a second `stampede up` confirms over HTTP, measured by a closed-loop driver on the same machine.
+//! How many orders a second `stampede up` confirms over HTTP, measured by a driver on the same machine.
 //!
 //! ```text
 //! cargo bench --bench load -- --connections 512 --seconds 10 --users 64 --products 1000
 //! cargo bench --bench load -- --latency          # 64 connections, set against one fsync
 //! cargo bench --bench load -- --hot              # one hot SKU only
+//! cargo bench --bench load -- --rate 3000 --respond-async
 //! cargo bench --bench load -- --url http://127.0.0.1:8000 --admin-password-file F
 //! ```
 //!
-//! Every connection sends its next order when it has the answer to the last one, so latencies are those of a server
-//! that is never asked for more than it gives: they are not free of coordinated omission, and not meant to be. A round
-//! runs uniform, hot and bare one after the other, so that what else the machine does falls on all three; the table
+//! Without `--rate` every connection sends its next order when it has the answer to the last one, so latencies are
+//! those of a server that is never asked for more than it gives: they are not free of coordinated omission, and not
+//! meant to be. With it they are. A round runs uniform, hot and bare one after the other, so that what else the machine does falls on all three; the table
 //! shows the medians of the rounds. *Bare* is an actix-web endpoint in this process that parses the same body and
 //! answers as much JSON without doing anything: what this machine, driver and HTTP server allow at all.
 #![allow(
@@ -33,8 +34,12 @@ mod fsync;
     reason = "a benchmark needs less of it than the program, and not its tests"
 )]
 mod http_client;
+#[path = "load/process.rs"]
+mod process;
 #[path = "load/report.rs"]
 mod report;
+#[path = "load/series.rs"]
+mod series;
 #[path = "load/target.rs"]
 mod target;
 
@@ -45,9 +50,10 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use clap::Parser;
 
-use driver::{Plan, Tally};
-use report::Series;
-use target::Target;
+use connection::Awaited;
+use driver::{Pace, Plan, Tally};
+use series::Series;
+use target::{Crowd, Target};
 
 /// How long a benchmark may take: the access tokens that it starts with live a quarter of an hour.
 const BENCHMARK_TIME_MAX: Duration = Duration::from_secs(14 * 60);
@@ -80,11 +86,18 @@ struct Arguments {
     #[arg(long, default_value_t = 1)]
     threads: usize,
     /// Order one hot SKU only, and compare with nothing.
-    #[arg(long, conflicts_with = "latency")]
+    #[arg(long, conflicts_with_all = ["latency", "rate"])]
     hot: bool,
     /// Measure latency and set it against one fsync in the same directory.
     #[arg(long)]
     latency: bool,
+    /// Orders a second, whatever becomes of those before (an open loop); latency counts from when each should have
+    /// been sent.
+    #[arg(long, conflicts_with = "latency")]
+    rate: Option<f64>,
+    /// Ask for an answer as soon as an order is durable (`Prefer: respond-async`).
+    #[arg(long, requires = "rate")]
+    respond_async: bool,
     /// Use a running Stampede instead of starting one.
     #[arg(long, requires = "admin_password_file")]
     url: Option<String>,
@@ -119,6 +132,20 @@ impl Arguments {
         Ok(())
     }
 
+    fn target(&self) -> anyhow::Result<Target> {
+        let crowd = Crowd {
+            users: self.users,
+            products: self.products,
+        };
+        match (&self.url, &self.admin_password_file) {
+            (Some(url), Some(file)) => {
+                let password = std::fs::read_to_string(file)?;
+                Target::running(url, password.trim(), crowd)
+            }
+            _ => Target::start(&self.directory, crowd),
+        }
+    }
+
     fn plan(&self, address: SocketAddr, tokens: &[String], products: &[u64]) -> Plan {
         Plan {
             address,
@@ -126,6 +153,12 @@ impl Arguments {
             products: products.to_vec(),
             connections: self.connections(),
             threads: self.threads,
+            pace: self.rate.map_or(Pace::Closed, Pace::Open),
+            awaited: if self.respond_async {
+                Awaited::Acceptance
+            } else {
+                Awaited::Confirmation
+            },
             warm_up: Duration::from_secs(self.warm_up),
             measured: Duration::from_secs(self.seconds),
         }
@@ -139,13 +172,22 @@ fn main() -> anyhow::Result<()> {
         return Ok(());
     }
     arguments.ensure_tokens_live_long_enough()?;
+    ensure!(
+        arguments.rate.is_none_or(|rate| rate >= 1.0),
+        "it takes an order a second at least"
+    );
     std::fs::create_dir_all(&arguments.directory)
         .with_context(|| format!("cannot make {}", arguments.directory.display()))?;
-    let target = Target::prepare(&arguments)?;
+    let target = arguments.target()?;
+    if let Some(id) = target.process_id() {
+        eprintln!("stampede up is process {id}");
+    }
     if arguments.latency {
         measure_latency(&arguments, &target)
     } else if arguments.hot {
-        measure_hot(&arguments, &target)
+        measure_one(&arguments, &target, "hot", &target.products[..1])
+    } else if arguments.rate.is_some() {
+        measure_one(&arguments, &target, "at a rate", &target.products)
     } else {
         compare(&arguments, &target)
     }
@@ -167,12 +209,12 @@ fn compare(arguments: &Arguments, target: &Target) -> anyhow::Result<()> {
         hot.push(measured(hot.name(), &hot_plan)?);
         endpoint.push(measured(endpoint.name(), &bare_plan)?);
     }
-    report::print_setting(
+    series::print_setting(
         arguments.connections(),
         arguments.rounds,
         uniform_plan.measured,
     );
-    report::print_table(&[&uniform, &hot, &endpoint]);
+    series::print_table(&[&uniform, &hot, &endpoint]);
     println!();
     println!("| ratio | value |");
     println!("|---|---|");
@@ -187,14 +229,19 @@ fn compare(arguments: &Arguments, target: &Target) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn measure_hot(arguments: &Arguments, target: &Target) -> anyhow::Result<()> {
-    let plan = arguments.plan(target.address, &target.tokens, &target.products[..1]);
-    let mut hot = Series::new("hot");
+fn measure_one(
+    arguments: &Arguments,
+    target: &Target,
+    name: &'static str,
+    products: &[u64],
+) -> anyhow::Result<()> {
+    let plan = arguments.plan(target.address, &target.tokens, products);
+    let mut series = Series::new(name);
     for _ in 0..arguments.rounds {
-        hot.push(measured(hot.name(), &plan)?);
+        series.push(measured(name, &plan)?);
     }
-    report::print_setting(arguments.connections(), arguments.rounds, plan.measured);
-    report::print_table(&[&hot]);
+    series::print_setting(arguments.connections(), arguments.rounds, plan.measured);
+    series::print_table(&[&series]);
     Ok(())
 }
 
@@ -208,8 +255,8 @@ fn measure_latency(arguments: &Arguments, target: &Target) -> anyhow::Result<()>
         uniform.push(measured(uniform.name(), &plan)?);
     }
     let fsync_ms = report::median(fsync_ms);
-    report::print_setting(arguments.connections(), arguments.rounds, plan.measured);
-    report::print_table(&[&uniform]);
+    series::print_setting(arguments.connections(), arguments.rounds, plan.measured);
+    series::print_table(&[&uniform]);
     println!();
     println!("| ratio | value |");
     println!("|---|---|");
@@ -227,6 +274,6 @@ fn measure_latency(arguments: &Arguments, target: &Target) -> anyhow::Result<()>
 
 fn measured(name: &str, plan: &Plan) -> anyhow::Result<Tally> {
     let tally = driver::run(plan)?;
-    eprintln!("{name}: {}", report::one_line(&tally));
+    eprintln!("{name}: {}", series::one_line(&tally));
     Ok(tally)
 }

@@ -3,12 +3,7 @@
 //! `cargo bench --bench recovery` lets a hundred orders at a time arrive for one product, and
 //! meanwhile panics its actor, panics order actors, and poisons a message, again and again. Panics are printed: they are
 //! the point.
-#![allow(
-    missing_docs,
-    unreachable_pub,
-    clippy::unwrap_used,
-    clippy::print_stdout
-)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
 
 mod support;
 

@@ -1,26 +1,33 @@
 //! The Stampede that is measured: started here or running elsewhere, with its users, products and tokens.
 
-use std::fs::{self, File};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-use crate::Arguments;
+use crate::process::Process;
 
-const PASSWORD: &str = "a buyer of the load benchmark 1";
-const READY_LINE: &str = "Stampede is ready: ";
-const START_TIME_MAX: Duration = Duration::from_secs(30);
+/// The variable from which the program takes the password of its first administrator.
+pub(crate) const ADMIN: &str = "STAMPEDE_ADMIN_PASSWORD";
+/// The password of everybody.
+pub(crate) const PASSWORD: &str = "a buyer of the load benchmark 1";
+/// What is printed before the URL once HTTP is served.
+pub(crate) const READY_LINE: &str = "Stampede is ready: ";
 /// What no run can sell out.
 const STOCK: u64 = 1_000_000_000;
 /// Requests in flight while users and products are made.
 const PREPARED_AT_ONCE: usize = 32;
+
+/// Who orders, and what.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Crowd {
+    pub(crate) users: usize,
+    pub(crate) products: usize,
+}
 
 /// What the driver needs to know.
 pub(crate) struct Target {
@@ -30,38 +37,38 @@ pub(crate) struct Target {
     /// What a confirmed order looks like.
     pub(crate) sample_answer: Value,
     /// Kept so that it lives as long as it is measured.
-    _program: Option<Program>,
+    program: Option<Program>,
 }
 
 impl Target {
-    /// Starts the program unless there is one, and fills it.
-    pub(crate) fn prepare(arguments: &Arguments) -> anyhow::Result<Self> {
-        let (program, url, admin_password) = match (&arguments.url, &arguments.admin_password_file)
-        {
-            (Some(url), Some(file)) => (
-                None,
-                url.clone(),
-                fs::read_to_string(file)?.trim().to_owned(),
-            ),
-            _ => {
-                let program = Program::start(&arguments.directory)?;
-                let url = program.url.clone();
-                (Some(program), url, PASSWORD.to_owned())
-            }
-        };
+    /// Starts `stampede up`, with its data below this directory, and fills it.
+    pub(crate) fn start(directory: &Path, crowd: Crowd) -> anyhow::Result<Self> {
+        let program = Program::start(directory)?;
+        let mut target = Self::running(&program.url, PASSWORD, crowd)?;
+        target.program = Some(program);
+        Ok(target)
+    }
+
+    /// Fills a Stampede that runs.
+    pub(crate) fn running(url: &str, admin_password: &str, crowd: Crowd) -> anyhow::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        let preparation = Preparation::new(&url)?;
-        let filling = preparation.fill(&admin_password, arguments.users, arguments.products);
+        let preparation = Preparation::new(url)?;
+        let filling = preparation.fill(admin_password, crowd.users, crowd.products);
         let (tokens, products, sample_answer) = runtime.block_on(filling)?;
         Ok(Self {
-            address: socket_address(&url)?,
+            address: socket_address(url)?,
             tokens,
             products,
             sample_answer,
-            _program: program,
+            program: None,
         })
+    }
+
+    /// The id of the process, if it was started here.
+    pub(crate) fn process_id(&self) -> Option<u32> {
+        Some(self.program.as_ref()?.process.id())
     }
 }
 
@@ -78,9 +85,9 @@ fn socket_address(url: &str) -> anyhow::Result<SocketAddr> {
         .with_context(|| format!("{host} has no address"))
 }
 
-/// The program under measurement, killed when it is dropped.
+/// `stampede up`, with its data.
 struct Program {
-    child: Child,
+    process: Process,
     url: String,
     _home: TempDir,
 }
@@ -88,51 +95,22 @@ struct Program {
 impl Program {
     fn start(directory: &Path) -> anyhow::Result<Self> {
         let home = tempfile::tempdir_in(directory)?;
-        let stdout_path = home.path().join("stdout.log");
-        let child = Command::new(env!("CARGO_BIN_EXE_stampede"))
-            .args(["up", "--no-demo", "--http", "127.0.0.1:0", "--data-dir"])
-            .arg(home.path().join("data"))
-            .env("STAMPEDE_ADMIN_PASSWORD", PASSWORD)
-            .stdin(Stdio::null())
-            .stdout(File::create(&stdout_path)?)
-            .stderr(File::create(home.path().join("stderr.log"))?)
-            .spawn()?;
-        let mut program = Self {
-            child,
-            url: String::new(),
+        let data = home.path().join("data").display().to_string();
+        let arguments = [
+            "up",
+            "--no-demo",
+            "--http",
+            "127.0.0.1:0",
+            "--data-dir",
+            &data,
+        ];
+        let mut process = Process::start(home.path(), "up", arguments, &[(ADMIN, PASSWORD)])?;
+        let url = process.says(READY_LINE)?.trim_end_matches('/').to_owned();
+        Ok(Self {
+            process,
+            url,
             _home: home,
-        };
-        program.url = program.wait_until_ready(&stdout_path)?;
-        Ok(program)
-    }
-
-    fn wait_until_ready(&mut self, stdout_path: &Path) -> anyhow::Result<String> {
-        let started = Instant::now();
-        while started.elapsed() < START_TIME_MAX {
-            if let Some(status) = self.child.try_wait()? {
-                bail!("stampede ended with {status} instead of starting");
-            }
-            let printed = fs::read_to_string(stdout_path)?;
-            let complete = printed
-                .split_inclusive('\n')
-                .filter(|line| line.ends_with('\n'));
-            if let Some((_, url)) = complete
-                .filter_map(|line| line.split_once(READY_LINE))
-                .next()
-            {
-                return Ok(url.trim().trim_end_matches('/').to_owned());
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        bail!("stampede was not ready within {START_TIME_MAX:?}")
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        // Both fail only for a process that has already ended.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        })
     }
 }
 
