@@ -25,6 +25,7 @@ mod up;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tracing_subscriber::fmt::format::FmtSpan;
 
 /// What is allocated by one thread is mostly freed by another here, and in large pieces: with the C library's allocator that
 /// took a fifth of the processor's time.
@@ -79,6 +80,8 @@ fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // Of stages, which are off unless they are asked for, it is told how long they took.
+        .with_span_events(FmtSpan::CLOSE)
         .init();
     let system = actix_rt::System::new();
     let result = system.block_on(async {

@@ -2,9 +2,14 @@
 //!
 //! An edge that was given a `traceparent` runs its call [`within`] it. What the call asks of shards carries it, each
 //! record that follows from it has it in the journal and in its message, and so has what follows from those. This shop
-//! makes no spans of its own: it hands on what it was given, and nothing where it was given nothing.
+//! adds no spans to such a trace: it hands on what it was given, and nothing where it was given nothing.
 
 use storage::TraceContext;
+
+/// The target of spans that tell how long the stages of an order take: `request`, `place`, `shard`, `decide`, `commit`,
+/// `store`, `publish`. `STAMPEDE_LOG=info,stage=debug` has them told, `stage=trace` those of single turns as well; while they
+/// are off they cost a comparison.
+pub const STAGE: &str = "stage";
 
 /// The layout of version 0, the only one there is, has so many characters; later ones may only add to its end.
 const LENGTH_OF_VERSION_0: usize = 55;

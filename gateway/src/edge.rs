@@ -13,9 +13,10 @@ use actix_web::{
     middleware::Next,
     web::{Bytes, Data},
 };
+use actors::trace::STAGE;
 use futures::FutureExt;
 use tokio::sync::Semaphore;
-use tracing::{error, warn};
+use tracing::{Instrument, error, warn};
 
 use crate::{
     Config, document,
@@ -95,7 +96,8 @@ pub(crate) async fn edge<B: MessageBody + 'static>(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let edge = Edge::of(request.request());
     let measuring = edge.ok().map(|edge| edge.meters.begin(&request));
-    let answer = answered(request, next).await;
+    let span = tracing::debug_span!(target: STAGE, "request", http.method = %request.method(), http.path = request.path());
+    let answer = answered(request, next).instrument(span).await;
     if let Some(measuring) = measuring {
         measuring.end(match &answer {
             Ok(answer) => answer.status(),

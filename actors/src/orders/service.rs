@@ -13,6 +13,7 @@ use domain::{
     },
 };
 use storage::{OrderQuery, Page, Views};
+use tracing::Instrument;
 
 use super::{
     actor::OrderHost,
@@ -26,6 +27,7 @@ use crate::{
         messages::{ExecuteError, Executed, KeyClaim},
         shards::{Answers, Request, Shards, answer},
     },
+    trace::STAGE,
 };
 
 /// An order to be placed.
@@ -129,7 +131,8 @@ impl Orders {
     pub async fn place(&self, order: PlaceOrder) -> Result<Placed, OrdersError> {
         let sold_out = self.shelves.sold_out(&order.lines, self.clock.uptime());
         if sold_out.is_empty() {
-            let placed = self.place_new(order).await?;
+            let span = tracing::debug_span!(target: STAGE, "place");
+            let placed = self.place_new(order).instrument(span).await?;
             if !placed.replayed {
                 self.shelves.learn(&placed.order, self.clock.uptime());
             }

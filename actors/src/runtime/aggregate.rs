@@ -21,6 +21,7 @@ use tokio::sync::mpsc;
 use super::{
     Faults, Host, faults::failpoint, host::HostRules, turn_taking::TurnTaking, watchdog::Heartbeat,
 };
+use crate::trace::STAGE;
 
 /// The way back to the shard for one part. If it is dropped unused the shard learns that the part is lost.
 pub struct ReplyTo<H: Host> {
@@ -152,6 +153,8 @@ impl<H: Host> Handler<Decide<H>> for AggregateActor<H> {
             reply.done(Outcome::Bounced);
             return;
         };
+        let (kind, id) = (<H::Aggregate as Aggregate>::KIND, self.id);
+        let _span = tracing::trace_span!(target: STAGE, "decide", kind, id).entered();
         let _deciding = self
             .heartbeat
             .deciding(<H::Aggregate as Aggregate>::KIND, self.id);

@@ -40,6 +40,7 @@ use super::{
     watchdog::Heartbeat,
     writer::WriterHandle,
 };
+use crate::trace::STAGE;
 use driver::Driver;
 
 /// The actor of one shard.
@@ -133,6 +134,7 @@ impl<H: Host> ShardActor<H> {
             ctx.stop();
             return;
         }
+        let _span = tracing::trace_span!(target: STAGE, "shard", shard = %self.shard).entered();
         self.heartbeat.beat();
         self.turns.handled(ctx);
         failpoint!(self.env.faults, InHandler, policy::SHARD.kind);

@@ -21,6 +21,7 @@ use domain::ShardRef;
 use engine::{ShardCommit, Ticket};
 use storage::{Journal, StorageError};
 use tokio::sync::{mpsc, oneshot, watch};
+use tracing::Instrument;
 
 use super::{
     Env,
@@ -31,6 +32,7 @@ use super::{
 use crate::{
     Unavailable,
     metrics::WriterMeters,
+    trace::STAGE,
     transport::{Feed, Inbox},
 };
 use batch::{committed, newest_tickets, put, split};
@@ -184,7 +186,8 @@ impl JournalWriter {
             gathered.fetch_add(left, Ordering::Relaxed);
             gathered.fetch_sub(self.gathered, Ordering::Relaxed);
             self.gathered = left;
-            self.commit(batch).await;
+            let span = tracing::debug_span!(target: STAGE, "commit", entries = batch.companions.len());
+            self.commit(batch).instrument(span).await;
         }
     }
 
@@ -211,7 +214,10 @@ impl JournalWriter {
         if let Some(longer) = self.env.faults.on_commit() {
             tokio::time::sleep(longer).await;
         }
-        match write(&*self.env.journal.clone(), &to_store, &unwritten).await {
+        let writing = write(&*self.env.journal, &to_store, &unwritten);
+        let span = tracing::debug_span!(target: STAGE, "store");
+        let written = writing.instrument(span).await;
+        match written {
             Ok(()) => {
                 #[cfg(feature = "fault-injection")]
                 if has_watermark {
@@ -231,12 +237,14 @@ impl JournalWriter {
                 for completion in completions {
                     completion(Ok(()));
                 }
+                let publishing = tracing::debug_span!(target: STAGE, "publish").entered();
                 for (commit, events) in to_store.commits.into_iter().zip(events) {
                     if !commit.records.is_empty() {
                         self.feed
                             .publish(commit.shard, committed(commit.records, events));
                     }
                 }
+                drop(publishing);
                 for (shard, ticket) in newest {
                     let generation = self.desk.lock().engine.opened_in(shard);
                     if let Some(generation) = generation {
