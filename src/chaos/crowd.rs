@@ -128,7 +128,7 @@ impl Crowd {
     async fn ask(&self, buyer: &Api, request: &Request<'_>, number: usize) -> Option<Outcome> {
         let sent = Instant::now();
         let Ok(answer) = buyer.send(request).await else {
-            lock(&self.books.ledger).count("no answer");
+            lock(&self.books.ledger).unanswered(number);
             return None;
         };
         let outcome = lock(&self.books.ledger).record(number, &answer);

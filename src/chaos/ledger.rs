@@ -1,6 +1,6 @@
 //! What the crowd was told, order by order, to be held against what the shop says in the end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::api::Answer;
 
@@ -14,6 +14,8 @@ pub(super) struct Ledger {
     pub(super) told: BTreeMap<usize, Told>,
     /// How often which answer was given, by status and code.
     pub(super) answers: BTreeMap<String, u64>,
+    /// Orders of which some attempt got no answer, so that nobody knows what became of it.
+    pub(super) unsure: BTreeSet<usize>,
     /// Orders that were never answered.
     pub(super) unanswered: Vec<usize>,
     /// Where the shop contradicted itself, or answered what it must not.
@@ -40,11 +42,19 @@ pub(super) enum Outcome {
     Confirmed,
     /// 202.
     Accepted,
-    /// Refused for good, with this code.
+    /// Refused for good, with this code; there is an order that says so.
     Refused(String),
+    /// Refused without an order, because something was known to be sold out.
+    SoldOut,
 }
 
 impl Ledger {
+    /// An attempt at an order got no answer.
+    pub(super) fn unanswered(&mut self, number: usize) {
+        self.unsure.insert(number);
+        self.count("no answer");
+    }
+
     /// Counts an answer that is no answer.
     pub(super) fn count(&mut self, what: &str) {
         *self.answers.entry(what.to_owned()).or_default() += 1;
@@ -69,15 +79,22 @@ impl Ledger {
         let (id, outcome) = match answer.status {
             201 => (answer.body["id"].as_u64(), Outcome::Confirmed),
             202 => (answer.body["id"].as_u64(), Outcome::Accepted),
-            409 => (answer.body["order_id"].as_u64(), Outcome::Refused(code)),
+            409 => match answer.body["order_id"].as_u64() {
+                None if code == "out_of_stock" => (None, Outcome::SoldOut),
+                id => (id, Outcome::Refused(code)),
+            },
             401 => return None,
-            _ if answer.is_for_now() => return None,
+            _ if answer.is_for_now() => {
+                self.unsure.insert(number);
+                return None;
+            }
             _ => {
                 self.contradicted(format!("order {number} was answered {}", answer.told()));
                 return None;
             }
         };
-        if id.is_none() && !matches!(outcome, Outcome::Refused(_)) {
+        let is_accepted = matches!(outcome, Outcome::Confirmed | Outcome::Accepted);
+        if id.is_none() && is_accepted {
             self.contradicted(format!("order {number} was accepted without an id"));
         }
         let told = Told {
@@ -101,7 +118,9 @@ impl Ledger {
                 "order {number} was given the ids {one} and {other}"
             ));
         }
-        let is_the_same = before.outcome == told.outcome || before.outcome == Outcome::Accepted;
+        // What was accepted is settled later; its key gives the order again, however little is left.
+        let is_settled = before.outcome == Outcome::Accepted && told.outcome != Outcome::SoldOut;
+        let is_the_same = before.outcome == told.outcome || is_settled;
         if !is_the_same {
             let (before, now) = (&before.outcome, &told.outcome);
             self.contradicted(format!("order {number} was {before:?} and then {now:?}"));
@@ -129,7 +148,7 @@ impl Ledger {
     /// How many orders were answered 201 or 202.
     pub(super) fn accepted(&self) -> usize {
         let told = self.told.values();
-        told.filter(|told| !matches!(told.outcome, Outcome::Refused(_)))
+        told.filter(|told| matches!(told.outcome, Outcome::Confirmed | Outcome::Accepted))
             .count()
     }
 
@@ -165,6 +184,17 @@ mod tests {
         ledger.record(1, &refused);
         assert_eq!(ledger.contradictions, 2, "{:?}", ledger.examples);
         assert_eq!(ledger.answers["503 unavailable"], 1);
+    }
+
+    #[test]
+    fn what_was_accepted_is_not_sold_out_to_who_asks_again() {
+        let mut ledger = Ledger::default();
+        let sold_out = answer(409, json!({"code": "out_of_stock", "lines": []}));
+        assert_eq!(ledger.record(1, &sold_out), Some(Outcome::SoldOut));
+        assert_eq!((ledger.contradictions, ledger.accepted()), (0, 0));
+        ledger.record(2, &answer(202, json!({"id": 7})));
+        ledger.record(2, &sold_out);
+        assert_eq!(ledger.contradictions, 1, "{:?}", ledger.examples);
     }
 
     #[test]
