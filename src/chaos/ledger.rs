@@ -118,9 +118,14 @@ impl Ledger {
                 "order {number} was given the ids {one} and {other}"
             ));
         }
-        // What was accepted is settled later; its key gives the order again, however little is left.
-        let is_settled = before.outcome == Outcome::Accepted && told.outcome != Outcome::SoldOut;
-        let is_the_same = before.outcome == told.outcome || is_settled;
+        let may_follow = match before.outcome {
+            // It is settled later. Its key gives the order again, however little is left.
+            Outcome::Accepted => told.outcome != Outcome::SoldOut,
+            // There was no order, and the key stayed free.
+            Outcome::SoldOut => true,
+            Outcome::Confirmed | Outcome::Refused(_) => false,
+        };
+        let is_the_same = before.outcome == told.outcome || may_follow;
         if !is_the_same {
             let (before, now) = (&before.outcome, &told.outcome);
             self.contradicted(format!("order {number} was {before:?} and then {now:?}"));
@@ -194,6 +199,9 @@ mod tests {
         assert_eq!((ledger.contradictions, ledger.accepted()), (0, 0));
         ledger.record(2, &answer(202, json!({"id": 7})));
         ledger.record(2, &sold_out);
+        assert_eq!(ledger.contradictions, 1, "{:?}", ledger.examples);
+        // Whoever was told so and asks again may be luckier.
+        ledger.record(1, &answer(201, json!({"id": 8})));
         assert_eq!(ledger.contradictions, 1, "{:?}", ledger.examples);
     }
 

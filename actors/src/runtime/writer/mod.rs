@@ -186,7 +186,8 @@ impl JournalWriter {
             gathered.fetch_add(left, Ordering::Relaxed);
             gathered.fetch_sub(self.gathered, Ordering::Relaxed);
             self.gathered = left;
-            let span = tracing::debug_span!(target: STAGE, "commit", entries = batch.companions.len());
+            let span =
+                tracing::debug_span!(target: STAGE, "commit", entries = batch.companions.len());
             self.commit(batch).instrument(span).await;
         }
     }
