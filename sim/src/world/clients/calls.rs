@@ -149,6 +149,7 @@ impl World {
                 fingerprint: [0; 16],
                 lifetime,
             }),
+            asks_only: false,
             attachment: None,
             trace: None,
             reply: Box::new(move |result| tell(&answers, number, Told::Executed(result))),
