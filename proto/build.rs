@@ -7,6 +7,8 @@ use prost::Message;
 
 /// How nodes reach each other: not for the reflection service.
 const INTERNAL: &str = "proto/stampede/internal/v1/shard.proto";
+/// Files of an archive: not for the reflection service either.
+const ARCHIVE: &str = "proto/stampede/archive/v1/archive.proto";
 const PACKAGE: &str = "proto/stampede/v1";
 const FILES: [&str; 7] = [
     "auth.proto",
@@ -29,7 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         descriptors.encode_to_vec(),
     )?;
     let mut files = public.to_vec();
-    files.push(INTERNAL.to_owned());
+    files.extend([INTERNAL.to_owned(), ARCHIVE.to_owned()]);
     tonic_prost_build::configure()
         .build_client(true)
         .build_server(true)

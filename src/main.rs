@@ -4,6 +4,7 @@
 
 mod admin;
 mod api;
+mod archive;
 mod audit;
 mod burst;
 mod catalogue;
@@ -16,10 +17,12 @@ mod first_catalogue;
 mod http_client;
 mod output;
 mod place;
+mod progress;
 mod recover;
 mod replay;
 mod serving;
 mod signing_key;
+mod since_when;
 mod up;
 
 use std::process::ExitCode;
@@ -58,6 +61,9 @@ enum Command {
     Chaos(Box<chaos::Args>),
     /// Check every invariant against the stores.
     Audit(audit::Args),
+    /// Take the old part of the journals out of the stores, into files, or put it back.
+    #[command(subcommand)]
+    Archive(archive::Command),
     /// Show how something came to be.
     #[command(subcommand)]
     Replay(Replay),
@@ -94,6 +100,7 @@ fn main() -> ExitCode {
             Command::Burst(args) => burst::run(*args).await,
             Command::Chaos(args) => chaos::run(*args).await,
             Command::Audit(args) => audit::run(args).await,
+            Command::Archive(command) => archive::run(command).await,
             Command::Replay(Replay::Order(args)) => replay::run(args).await,
             Command::Recover(args) => recover::run(args).await,
         }

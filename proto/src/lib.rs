@@ -27,6 +27,12 @@ pub mod v1 {
     tonic::include_proto!("stampede.v1");
 }
 
+/// The messages of package `stampede.archive.v1`: what the files of an archive are made of.
+pub mod archive {
+    #![allow(missing_docs, unused_qualifications, unreachable_pub, clippy::all)]
+    tonic::include_proto!("stampede.archive.v1");
+}
+
 /// The descriptors of all services and messages, which the reflection service answers from.
 pub const FILE_DESCRIPTOR_SET: &[u8] = tonic::include_file_descriptor_set!("stampede_descriptor");
 

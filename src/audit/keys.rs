@@ -7,7 +7,8 @@ use domain::{
 };
 use storage::{Snapshot, StorageError};
 
-use super::{PAGE, progress::Progress, scope::ORDER_CREATED, streams};
+use super::{PAGE, scope::ORDER_CREATED, streams};
+use crate::progress::Progress;
 
 /// Tells the creations of all orders again until all keys were looked at; mostly they were already.
 pub(super) async fn read(
@@ -48,7 +49,7 @@ async fn read_shard(
         };
         after = last.position;
         progress.expect(page.len() as u64);
-        progress.read(page.len());
+        progress.done(page.len());
         for record in page
             .iter()
             .filter(|record| record.event_type == ORDER_CREATED)

@@ -11,7 +11,8 @@ use domain::{
 };
 use storage::{LogSnapshot, Snapshot, StorageError};
 
-use super::{PAGE, progress::Progress, scope::last_before};
+use super::{PAGE, scope::last_before};
+use crate::progress::Progress;
 
 /// How far the clocks may differ by which records are dated and entries removed.
 const CLOCKS: Duration = Duration::from_secs(60);
@@ -33,7 +34,8 @@ pub(super) fn expired_before(now: Timestamp, retention: Option<Duration>) -> Opt
 /// What of the log may be missing, and how far each source was told.
 struct Gaps {
     expired_before: Option<Timestamp>,
-    ends: BTreeMap<ShardRef, u64>,
+    /// The last archived position and the last position of each journal.
+    told_of: BTreeMap<ShardRef, (u64, u64)>,
     expired: BTreeMap<ShardRef, u64>,
     told: BTreeMap<ShardRef, u64>,
 }
@@ -48,14 +50,20 @@ impl Log {
         progress: &Progress,
     ) -> Result<(), StorageError> {
         let watermarks = self.snapshot.watermarks().await?;
+        let forgotten_before = self.snapshot.forgotten_before().await?;
         for &(source, position) in &watermarks {
             checker.log_watermark(source, position);
         }
+        let archived = store.archived().await?;
+        let position_of = |shard| {
+            let mark = archived.iter().find(|mark| mark.shard == shard);
+            mark.map_or(0, |mark| mark.position)
+        };
         let heads = store.heads().await?.into_iter();
         let mut gaps = Gaps {
-            expired_before: self.expired_before,
-            ends: heads
-                .map(|(shard, head)| (shard, head.last_position))
+            expired_before: self.expired_before.max(forgotten_before),
+            told_of: heads
+                .map(|(shard, head)| (shard, (position_of(shard), head.last_position)))
                 .collect(),
             expired: BTreeMap::new(),
             told: BTreeMap::new(),
@@ -97,7 +105,7 @@ impl Log {
             after = page.last().copied();
             let is_wanted = |(source, _): &(ShardRef, u64)| only.is_none_or(|only| only == *source);
             let wanted: Vec<_> = page.into_iter().take_while(is_wanted).collect();
-            progress.read(wanted.len());
+            progress.done(wanted.len());
             let is_over = read < PAGE || wanted.len() < read;
             for (source, position) in wanted {
                 gaps.fill(source, position, store, checker).await?;
@@ -148,7 +156,7 @@ impl Gaps {
         let Some(limit) = self.expired_before else {
             return Ok(0);
         };
-        let last_position = self.ends.get(&source).copied().unwrap_or(0);
-        last_before(store, source, last_position, limit).await
+        let told = self.told_of.get(&source).copied().unwrap_or((0, 0));
+        last_before(store, source, told, limit).await
     }
 }

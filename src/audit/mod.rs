@@ -19,7 +19,6 @@
 
 mod keys;
 mod log;
-mod progress;
 mod report;
 mod rows;
 mod scope;
@@ -28,12 +27,14 @@ mod streams;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub(crate) use scope::{begin_of, last_before};
+
 use std::{collections::BTreeMap, path::Path, process::ExitCode, sync::Arc, time::Instant};
 
 use actors::runtime::Clock;
 use anyhow::{Result, ensure};
 use domain::{
-    ShardRef, Sku,
+    ShardRef, Sku, Timestamp,
     invariants::{Checker, Head, Report, Retained, Scope, Service},
 };
 use storage::{
@@ -43,16 +44,14 @@ use storage::{
     sqlite::{ActivitySnapshot, SqliteSnapshot},
 };
 
-use self::{
-    log::Log,
-    progress::Progress,
-    scope::{Asked, SinceWhen},
-};
+use self::{log::Log, scope::Asked};
 use crate::{
     cluster::stores::{mongo_options, postgres_options},
     config::{ClusterConfig, Role},
     output::{complain, say},
     place::{Place, PlaceArgs},
+    progress::Progress,
+    since_when::SinceWhen,
 };
 
 /// The exit code for a violation.
@@ -89,6 +88,8 @@ pub(crate) struct Audited {
     has_log: bool,
     /// What was asked for, and what part of the store that is.
     asked: Asked,
+    /// Before which time the journals were archived, if they were. That part cannot be checked.
+    pub(crate) archived_before: Option<Timestamp>,
     scope: Scope,
     /// The most that was kept at one time.
     retained: Retained,
@@ -133,10 +134,7 @@ pub(crate) async fn audit_all(place: &Place) -> Result<Audited> {
 /// The part of the store that is asked for.
 fn asked(args: &Args) -> Result<Asked> {
     let now = Clock::default().now();
-    let since = args.since.map(|since| match since {
-        SinceWhen::Time(time) => time,
-        SinceWhen::Ago(duration) => now.minus(duration),
-    });
+    let since = args.since.map(|since| since.before(now));
     ensure!(
         since.is_none_or(|since| since <= now),
         "--since is a time that has not come yet"
@@ -206,7 +204,7 @@ async fn audit_stores(
     asked: &Asked,
     progress: &Progress,
 ) -> Result<Audited> {
-    let scope = scope::find(asked, store).await?;
+    let (scope, archived_before) = scope::find(asked, store).await?;
     let checker = Checker::new(store.topology(), heads(store).await?);
     let mut checker = checker.limited_to(&scope).orders_by_position();
     checker.served_by(service);
@@ -230,6 +228,7 @@ async fn audit_stores(
         report: checker.finish(),
         has_log,
         asked: asked.clone(),
+        archived_before,
         scope,
         retained,
         lost: store.lost_events(LOST_MAX).await?,

@@ -38,6 +38,7 @@ pub(super) fn json(audited: &Audited, elapsed: Duration) -> Value {
         "scope": {
             "skus": audited.asked.skus.iter().map(Sku::as_str).collect::<Vec<_>>(),
             "since": audited.asked.since.map(rfc_3339),
+            "archived_before": audited.archived_before.map(rfc_3339),
         },
         "waiting": {
             "total": report.waiting.total(),
@@ -108,7 +109,10 @@ impl Audited {
             .asked
             .since
             .map(|since| format!("since {}", rfc_3339(since)));
-        let parts: Vec<String> = products.into_iter().chain(since).collect();
+        let archived = self
+            .archived_before
+            .map(|before| format!("not archived (before {})", rfc_3339(before)));
+        let parts: Vec<String> = products.into_iter().chain(since).chain(archived).collect();
         (!parts.is_empty()).then(|| parts.join(", "))
     }
 }
@@ -244,6 +248,7 @@ mod tests {
             report: checker.finish(),
             has_log: true,
             asked: Asked::default(),
+            archived_before: None,
             scope: Scope::default(),
             retained: Retained::default(),
             lost: LostEvents::default(),

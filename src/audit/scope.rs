@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    str::FromStr,
     time::Duration,
 };
 
@@ -11,8 +10,7 @@ use domain::{
     Domain, ProductId, ShardRef, Sku, Timestamp,
     invariants::{Scope, Since},
 };
-use storage::{Snapshot, StorageError};
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use storage::{Archived, Snapshot, StorageError};
 
 use super::PAGE;
 
@@ -21,46 +19,6 @@ const CLOCKS: Duration = Duration::from_secs(60);
 /// The type of an order's first record.
 pub(super) const ORDER_CREATED: &str = "order.created.v1";
 
-/// Since when.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum SinceWhen {
-    /// Since that time.
-    Time(Timestamp),
-    /// For so long.
-    Ago(Duration),
-}
-
-impl FromStr for SinceWhen {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let seconds_of = |unit| match unit {
-            's' => Some(1),
-            'm' => Some(60),
-            'h' => Some(3_600),
-            'd' => Some(86_400),
-            _ => None,
-        };
-        let last = text.chars().last().and_then(seconds_of);
-        let number = text.get(..text.len().saturating_sub(1)).unwrap_or("");
-        let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-        if let (Some(seconds), true) = (last, is_number) {
-            let number: u64 = number.parse().map_err(|_| "it is too long".to_owned())?;
-            return Ok(Self::Ago(Duration::from_secs(
-                number.saturating_mul(seconds),
-            )));
-        }
-        let time = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| {
-            "it is neither a time such as 2026-01-31T09:30:00Z nor a duration such as 90s, 30m, 24h or 7d"
-                .to_owned()
-        })?;
-        let millis = i64::try_from(time.unix_timestamp_nanos() / 1_000_000);
-        millis
-            .map(|millis| Self::Time(Timestamp::from_millis(millis)))
-            .map_err(|_| "it is too far away".to_owned())
-    }
-}
-
 /// The part that is asked for.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Asked {
@@ -68,11 +26,14 @@ pub(super) struct Asked {
     pub(super) since: Option<Timestamp>,
 }
 
-/// Finds the part that is asked for.
+/// Finds the part that is asked for and that is not archived, and before which time the rest was.
 ///
 /// # Errors
 /// If there is no product with such a SKU, and whatever keeps the store from being read.
-pub(super) async fn find(asked: &Asked, store: &mut dyn Snapshot) -> Result<Scope> {
+pub(super) async fn find(
+    asked: &Asked,
+    store: &mut dyn Snapshot,
+) -> Result<(Scope, Option<Timestamp>)> {
     let mut scope = Scope::default();
     if !asked.skus.is_empty() {
         let mut products = find_products(&asked.skus, store).await?;
@@ -83,10 +44,12 @@ pub(super) async fn find(asked: &Asked, store: &mut dyn Snapshot) -> Result<Scop
         }
         scope.products = Some(found);
     }
-    if let Some(time) = asked.since {
-        scope.since = Some(find_since(time, store).await?);
+    let archived = store.archived().await?;
+    let begun = archived.iter().map(|mark| mark.before).max();
+    if let Some(time) = asked.since.max(begun) {
+        scope.since = Some(find_since(time, &archived, store).await?);
     }
-    Ok(scope)
+    Ok((scope, begun))
 }
 
 /// The products that have these SKUs by their columns or by their states: in a damaged store that may be several.
@@ -117,17 +80,19 @@ async fn find_products(
     }
 }
 
-async fn find_since(time: Timestamp, store: &mut dyn Snapshot) -> Result<Since, StorageError> {
+async fn find_since(
+    time: Timestamp,
+    archived: &[Archived],
+    store: &mut dyn Snapshot,
+) -> Result<Since, StorageError> {
     let mut since = Since {
         time,
         ..Since::default()
     };
     for (shard, head) in store.heads().await? {
-        let limit = match shard.domain {
-            Domain::Orders => time,
-            _ => time.minus(CLOCKS),
-        };
-        let after = last_before(store, shard, head.last_position, limit).await?;
+        let mark = archived.iter().find(|mark| mark.shard == shard);
+        let told = (mark.map_or(0, |mark| mark.position), head.last_position);
+        let after = last_before(store, shard, told, begin_of(shard, time)).await?;
         since.after.insert(shard, after);
         if shard.domain == Domain::Orders
             && let Some(first) = first_order(store, shard, after).await?
@@ -138,15 +103,23 @@ async fn find_since(time: Timestamp, store: &mut dyn Snapshot) -> Result<Since, 
     Ok(since)
 }
 
-/// The last position of a shard whose record is older than `limit`; 0 if there is none. Times follow positions but for
-/// a clock that steps back.
-pub(super) async fn last_before(
+/// From which time on the journal of a shard tells of what has happened since `time`.
+pub(crate) fn begin_of(shard: ShardRef, time: Timestamp) -> Timestamp {
+    match shard.domain {
+        Domain::Orders => time,
+        _ => time.minus(CLOCKS),
+    }
+}
+
+/// The last position of a shard whose record is older than `limit`, between the last one that was archived and the last
+/// one that there is; the former if there is none. Times follow positions but for a clock that steps back.
+pub(crate) async fn last_before(
     store: &mut dyn Snapshot,
     shard: ShardRef,
-    last_position: u64,
+    (archived, last): (u64, u64),
     limit: Timestamp,
 ) -> Result<u64, StorageError> {
-    let (mut older, mut newer) = (0, last_position + 1);
+    let (mut older, mut newer) = (archived, last.max(archived) + 1);
     while older + 1 < newer {
         let middle = older.midpoint(newer);
         let page = store.records(shard, middle - 1, 1).await?;
@@ -176,30 +149,6 @@ async fn first_order(
             .find(|record| record.event_type == ORDER_CREATED);
         if let Some(created) = created {
             return Ok(Some(created.aggregate_id));
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_time_or_a_duration_is_understood() {
-        let millis = |millis| Ok(SinceWhen::Time(Timestamp::from_millis(millis)));
-        let secs = |secs| Ok(SinceWhen::Ago(Duration::from_secs(secs)));
-        for (text, expected) in [
-            ("90s", secs(90)),
-            ("30m", secs(1_800)),
-            ("24h", secs(86_400)),
-            ("7d", secs(604_800)),
-            ("1970-01-01T00:00:01Z", millis(1_000)),
-            ("1970-01-01T01:00:01.5+01:00", millis(1_500)),
-        ] {
-            assert_eq!(text.parse::<SinceWhen>(), expected, "{text}");
-        }
-        for text in ["", "h", "24", "24 h", "-1h", "yesterday", "1970-01-01", "ä"] {
-            assert!(text.parse::<SinceWhen>().is_err(), "{text}");
         }
     }
 }

@@ -9,7 +9,8 @@ use domain::{
 };
 use storage::{Snapshot, StorageError, StoredRecord};
 
-use super::{PAGE, progress::Progress, rows};
+use super::{PAGE, rows};
+use crate::progress::Progress;
 
 /// Something that is read from its beginning to its end.
 enum Source {
@@ -144,7 +145,7 @@ impl Stream {
         let (read, reached) = match &mut self.source {
             Source::Journal { shard, after } => {
                 let page = store.records(*shard, *after, PAGE).await?;
-                progress.read(page.len());
+                progress.done(page.len());
                 for record in &page {
                     tell_in_order(record, checker);
                 }
@@ -154,7 +155,7 @@ impl Stream {
             }
             Source::Orders { after } => {
                 let mut page = store.order_records(after.as_ref(), PAGE).await?;
-                progress.read(page.len());
+                progress.done(page.len());
                 for record in &page {
                     tell_of_order(record, checker);
                 }

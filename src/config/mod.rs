@@ -57,18 +57,21 @@ pub(crate) enum Role {
     Audit,
     /// `stampede replay` from a cluster.
     Replay,
+    /// `stampede archive` of a cluster.
+    Archive,
 }
 
 impl Role {
     /// All of them.
     #[cfg(test)]
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Gateway,
         Self::Node,
         Self::Migrate,
         Self::Recover,
         Self::Audit,
         Self::Replay,
+        Self::Archive,
     ];
 }
 

@@ -200,6 +200,7 @@ fn who_needs_a_server_must_be_told_of_it() {
     assert_eq!(missing(Role::Recover, ""), ["postgres.url"]);
     assert_eq!(missing(Role::Audit, "orders"), ["postgres.url"]);
     assert_eq!(missing(Role::Replay, ""), ["postgres.url"]);
+    assert_eq!(missing(Role::Archive, ""), ["postgres.url"]);
     assert_eq!(
         missing(Role::Migrate, ""),
         ["postgres.url", "kafka.brokers"]

@@ -188,6 +188,13 @@ pub trait Journal: Send + Sync + 'static {
         shards: &[ShardRef],
     ) -> Result<Vec<(ShardRef, Head<ShardRef>)>, StorageError>;
 
+    /// The last archived position of those of these journals whose beginning was archived: no record up to it can be
+    /// read any more.
+    async fn archived(&self, shards: &[ShardRef]) -> Result<Vec<(ShardRef, u64)>, StorageError> {
+        let _ = shards;
+        Ok(Vec::new())
+    }
+
     /// The current states of these orders, with their versions; those that do not exist are left out.
     async fn load_orders(&self, ids: &[OrderId]) -> Result<Vec<(Order, u64)>, StorageError>;
 

@@ -4,10 +4,12 @@
 //! - [`Views`]: answers the questions of the API from committed rows.
 //! - [`ActivityLog`]: what has happened, for people to search.
 //! - [`Directory`]: which nodes there are and what they serve.
+//! - [`Archive`]: takes the beginnings of journals out, and puts them back.
 //!
 //! Each port has one contract suite that every store behind it passes. Knows SQL, never actors.
 
 pub mod activity;
+pub mod archive;
 mod columns;
 pub mod directory;
 pub mod encoding;
@@ -24,6 +26,7 @@ mod topology;
 pub mod views;
 
 pub use activity::{ActivityEntry, ActivityLog, ActivityQuery, Level, NewActivity, NoActivityLog};
+pub use archive::{Archive, Archived};
 pub use directory::{Directory, DirectoryView, NodeEntry, NodeRecord, OwnerEntry, Published};
 pub use error::StorageError;
 pub use incarnation::Incarnations;

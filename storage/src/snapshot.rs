@@ -11,7 +11,7 @@ use domain::{
 use engine::Head;
 
 use crate::{
-    KeyRecord, ParkedRow, StorageError, StoredRecord,
+    Archived, KeyRecord, ParkedRow, StorageError, StoredRecord,
     columns::{NotificationColumns, OrderColumns, ProductColumns, UserColumns},
     encoding::DecodeError,
 };
@@ -63,6 +63,9 @@ pub trait Snapshot: Send {
 
     /// Every head, links included.
     async fn heads(&mut self) -> Result<Vec<(ShardRef, Head<ShardRef>)>, StorageError>;
+
+    /// The mark of every journal whose beginning was archived.
+    async fn archived(&mut self) -> Result<Vec<Archived>, StorageError>;
 
     /// Records of a shard after a position, in order.
     async fn records(
@@ -133,6 +136,11 @@ pub trait Snapshot: Send {
 /// One moment of an activity log. To be taken before that of the journals, so that whatever it tells of is in those.
 #[async_trait]
 pub trait LogSnapshot: Send {
+    /// Before which time entries may have been removed with the records that they tell of; `None` if none were.
+    async fn forgotten_before(&mut self) -> Result<Option<Timestamp>, StorageError> {
+        Ok(None)
+    }
+
     /// The watermark of each source shard.
     async fn watermarks(&mut self) -> Result<Vec<(ShardRef, u64)>, StorageError>;
 

@@ -22,6 +22,12 @@ async fn the_store_is_a_journal() {
 }
 
 #[tokio::test]
+async fn the_store_can_be_archived() {
+    let databases = Databases::new();
+    contract::archive::all(async || (databases.emptied().await, databases.emptied().await)).await;
+}
+
+#[tokio::test]
 async fn the_store_has_views() {
     let databases = Databases::new();
     contract::views::all(async || databases.emptied().await).await;

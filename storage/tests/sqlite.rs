@@ -10,12 +10,25 @@ mod contract;
 mod embedded;
 
 use embedded::Folders;
-use storage::sqlite::SqliteActivityLog;
+use storage::sqlite::{SqliteActivityLog, SqliteArchive};
 
 #[tokio::test]
 async fn the_store_is_a_journal() {
     let folders = Folders::new();
     contract::journal::all(async || folders.store().await).await;
+}
+
+#[tokio::test]
+async fn the_store_can_be_archived() {
+    let folders = Folders::new();
+    contract::archive::all(async || {
+        let dir = folders.next();
+        let store = folders.store_in(&dir).await;
+        let log = SqliteActivityLog::open(&dir).await.unwrap();
+        log.close().await.unwrap();
+        (store, SqliteArchive::open(&dir).await.unwrap())
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -47,6 +47,8 @@ pub enum Code {
     Expired,
     /// The order is settled in a way that cannot be undone.
     NotCancellable,
+    /// The beginning of an order's history was archived.
+    HistoryArchived,
     /// Another parked command has to be dealt with first.
     ParkedNotFirst,
     /// A parked command failed again and stays parked.
@@ -67,7 +69,7 @@ pub enum Code {
 
 impl Code {
     /// All of them, by status.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::BadRequest,
         Self::InvalidJson,
         Self::InvalidUtf8,
@@ -89,6 +91,7 @@ impl Code {
         Self::NotCancellable,
         Self::ParkedNotFirst,
         Self::ParkedFailedAgain,
+        Self::HistoryArchived,
         Self::BodyTooLarge,
         Self::UnsupportedMediaType,
         Self::ValidationFailed,
@@ -240,6 +243,12 @@ impl Code {
                 409,
                 Grpc::Aborted,
                 "The parked command failed again",
+            ),
+            Self::HistoryArchived => (
+                "history_archived",
+                410,
+                Grpc::OutOfRange,
+                "The beginning of the history was archived",
             ),
             Self::BodyTooLarge => (
                 "body_too_large",

@@ -143,6 +143,10 @@ impl From<OrdersError> for Refusal {
                 Self::new(Code::OutOfStock, "some product of the order is sold out")
             }
             OrdersError::KeyReused => Self::key_reused(),
+            OrdersError::HistoryArchived => Self::new(
+                Code::HistoryArchived,
+                "the order is so old that its history was archived; the order itself can be read",
+            ),
             OrdersError::Unavailable(error) => error.into(),
         }
     }

@@ -104,7 +104,13 @@ impl LogActor {
         let (log, journal) = (self.log.clone(), self.env.journal.clone());
         let sources: Vec<ShardRef> = self.sources.iter().copied().collect();
         let reading = async move {
-            let watermarks = log.watermarks().await?;
+            let mut watermarks: BTreeMap<ShardRef, u64> =
+                log.watermarks().await?.into_iter().collect();
+            // What was archived cannot be read any more: a log that is empty begins behind it.
+            for (source, archived) in journal.archived(&sources).await? {
+                let watermark = watermarks.entry(source).or_default();
+                *watermark = archived.max(*watermark);
+            }
             Ok((watermarks, last_positions(&*journal, &sources).await?))
         };
         ctx.spawn(reading.into_actor(self).map(move |read, this, ctx| {
@@ -128,11 +134,10 @@ impl LogActor {
 
     fn open(
         &mut self,
-        watermarks: &[(ShardRef, u64)],
+        watermarks: &BTreeMap<ShardRef, u64>,
         last_positions: &BTreeMap<ShardRef, u64>,
         ctx: &mut Context<Self>,
     ) {
-        let watermarks: BTreeMap<ShardRef, u64> = watermarks.iter().copied().collect();
         self.inlets.clear();
         for &source in &self.sources {
             let watermark = watermarks.get(&source).copied().unwrap_or(0);

@@ -83,6 +83,9 @@ pub enum OrdersError {
     /// The key was used with another request.
     #[error("the idempotency key was used with another request")]
     KeyReused,
+    /// What is asked for of its history was archived.
+    #[error("the beginning of the order's history was archived")]
+    HistoryArchived,
     /// It could not be carried out.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
@@ -306,21 +309,26 @@ impl Orders {
         }
     }
 
-    /// An order's history after entry number `after_seq`, at most `limit` entries.
+    /// The history of an order that exists after entry number `after_seq`, at most `limit` entries.
     ///
     /// # Errors
-    /// [`Unavailable`].
+    /// [`OrdersError::HistoryArchived`] if the next entry is no longer in the journal, [`OrdersError::Unavailable`].
     pub async fn history(
         &self,
         id: OrderId,
         after_seq: u64,
         limit: usize,
-    ) -> Result<Vec<HistoryEntry>, Unavailable> {
+    ) -> Result<Vec<HistoryEntry>, OrdersError> {
         let records = self
             .views
             .order_history(id, after_seq, limit)
             .await
             .map_err(storage)?;
+        // An order has a first entry, and its entries have no gaps.
+        let next = records.first().map(|record| record.seq);
+        if next.is_some_and(|seq| seq > after_seq + 1) || (next.is_none() && after_seq == 0) {
+            return Err(OrdersError::HistoryArchived);
+        }
         records
             .into_iter()
             .filter_map(|record| {
@@ -334,7 +342,7 @@ impl Orders {
                     Ok(_) => None,
                     Err(error) => {
                         tracing::error!(order.id = %id, record.seq, %error, "a record cannot be decoded");
-                        Some(Err(Unavailable::Storage))
+                        Some(Err(Unavailable::Storage.into()))
                     }
                 }
             })
@@ -344,14 +352,14 @@ impl Orders {
     /// Like [`Orders::history`], but waits up to `wait` for there to be an entry. For live streams.
     ///
     /// # Errors
-    /// [`Unavailable`].
+    /// As [`Orders::history`].
     pub async fn next_history(
         &self,
         id: OrderId,
         after_seq: u64,
         limit: usize,
         wait: Duration,
-    ) -> Result<Vec<HistoryEntry>, Unavailable> {
+    ) -> Result<Vec<HistoryEntry>, OrdersError> {
         let begun = Instant::now();
         loop {
             let entries = self.history(id, after_seq, limit).await?;

@@ -251,6 +251,7 @@ async fn cancel_order(
 /// Everything that happened to it, as JSON; or, with `Accept: text/event-stream`, as server-sent events while it
 /// happens: `id` is `seq`, `event` is `type`, and `data` is an entry as in the JSON. A stream that was cut off resumes
 /// after `Last-Event-ID`. It ends when a settled order has had no news for a minute, and after 15 minutes at the latest.
+/// Of a very old order the history may have been archived: 410 `history_archived`.
 #[utoipa::path(
     tag = "orders",
     security(("bearer" = [])),
@@ -261,7 +262,7 @@ async fn cancel_order(
     responses((status = 200, description = "The history.", content(
         (List<OrderHistoryEntry> = "application/json"),
         (String = "text/event-stream", example = "id: 1\nevent: order.created.v1\ndata: {\"seq\":1,\"type\":\"order.created.v1\",\"time\":\"2025-01-31T09:30:00.000Z\",\"data\":{\"lines\":[{\"product_id\":4,\"quantity\":2}],\"deadline\":\"2025-01-31T09:31:00.000Z\"}}\n\n"),
-    ))),
+    )), (status = 410, description = "`history_archived`: the order is so old that its history was archived.", body = ProblemBody, content_type = "application/problem+json")),
 )]
 #[get("/v1/orders/{id}/events")]
 async fn list_order_events(
@@ -279,6 +280,8 @@ async fn list_order_events(
             Ok(private(&List::whole(entries)))
         }
         HistoryForm::Stream { after_seq } => {
+            // Whether there is a history to go on with is said before the stream begins.
+            shop.orders.history(order.id, after_seq, 1).await?;
             history_stream::answer(&edge, &shop, &order, after_seq)
         }
     }

@@ -11,7 +11,7 @@ use super::{audit, busy_shop, told};
 /// The file, what is done to it, the invariant that must be named, and a part of what must be said.
 type Case = (&'static str, &'static str, Invariant, &'static str);
 
-pub(super) async fn damage(file: &Path, sql: &'static str) {
+pub(crate) async fn damage(file: &Path, sql: &'static str) {
     let url = format!("sqlite://{}", file.display());
     let mut connection = SqliteConnection::connect(&url).await.unwrap();
     let done = sqlx::query(sql).execute(&mut connection).await.unwrap();

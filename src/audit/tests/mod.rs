@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod cluster;
-mod damage;
+pub(crate) mod damage;
 mod part;
 pub(crate) mod pen;
 pub(crate) mod servers;
@@ -16,9 +16,8 @@ use domain::{
 use storage::sqlite::{ActivitySnapshot, SqliteSnapshot, served_since};
 
 use self::shop::Shop;
-use super::{
-    Audited, PAGE, audit_directory, audit_stores, log::Log, progress::Progress, scope::Asked,
-};
+use super::{Audited, PAGE, audit_directory, audit_stores, log::Log, scope::Asked};
+use crate::progress::Progress;
 
 /// What an audit of a directory finds.
 async fn audit(dir: &std::path::Path) -> anyhow::Result<Report> {

@@ -10,6 +10,7 @@ use domain::{
 use engine::Head;
 
 use super::{
+    archive::{all_marks, marks_of},
     bind::{Values, text},
     decode, schema,
     store::PostgresStore,
@@ -139,6 +140,18 @@ impl Journal for PostgresStore {
             .iter()
             .filter_map(|shard| all.remove_entry(shard))
             .collect())
+    }
+
+    async fn archived(&self, shards: &[ShardRef]) -> Result<Vec<(ShardRef, u64)>, StorageError> {
+        let mut archived = Vec::new();
+        for (domain, of_domain) in by_domain(shards.iter().map(|shard| (*shard, ()))) {
+            let arguments = Values::default().into_arguments();
+            let rows = self.fetch(domain, all_marks(domain), arguments).await?;
+            let marks = marks_of(domain, &rows)?.into_iter();
+            let of_these = marks.filter(|mark| of_domain.contains(&(mark.shard, ())));
+            archived.extend(of_these.map(|mark| (mark.shard, mark.position)));
+        }
+        Ok(archived)
     }
 
     async fn load_orders(&self, ids: &[OrderId]) -> Result<Vec<(Order, u64)>, StorageError> {

@@ -7,6 +7,7 @@
 //! Any number of processes may write. What keeps them apart is the head of each shard: see `commit.rs`. Every
 //! connection sets `synchronous_commit = on` by itself and refuses a server with `fsync = off`: see `connect.rs`.
 
+mod archive;
 mod batch;
 mod bind;
 mod commit;

@@ -29,9 +29,10 @@ const CLUSTER_PART: Part = Part {
 };
 const JOURNAL: Part = Part {
     name: "journal",
-    steps: &[include_str!(
-        "../../migrations/postgres/journal/0001_journal.sql"
-    )],
+    steps: &[
+        include_str!("../../migrations/postgres/journal/0001_journal.sql"),
+        include_str!("../../migrations/postgres/journal/0002_archived.sql"),
+    ],
 };
 const USERS: Part = Part {
     name: "users",

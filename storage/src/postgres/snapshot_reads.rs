@@ -8,9 +8,14 @@ use domain::{
 use engine::Head;
 use sqlx::postgres::PgRow;
 
-use super::{bind::Values, decode, schema, snapshot::PostgresSnapshot};
+use super::{
+    archive::{all_marks, marks_of},
+    bind::Values,
+    decode, schema,
+    snapshot::PostgresSnapshot,
+};
 use crate::{
-    Key, KeyRecord, LostEvent, LostEvents, ParkedRow, Snapshot, StateRow, StorageError,
+    Archived, Key, KeyRecord, LostEvent, LostEvents, ParkedRow, Snapshot, StateRow, StorageError,
     StoredRecord,
     columns::{NotificationColumns, OrderColumns, ProductColumns, UserColumns},
     encoding,
@@ -37,6 +42,16 @@ impl Snapshot for PostgresSnapshot {
             heads.extend(heads_of(domain, &rows)?);
         }
         Ok(heads)
+    }
+
+    async fn archived(&mut self) -> Result<Vec<Archived>, StorageError> {
+        let mut archived = Vec::new();
+        for domain in SHARDED {
+            let arguments = Values::default().into_arguments();
+            let rows = self.fetch(domain, all_marks(domain), arguments).await?;
+            archived.extend(marks_of(domain, &rows)?);
+        }
+        Ok(archived)
     }
 
     async fn records(

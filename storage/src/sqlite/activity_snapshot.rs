@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use domain::ShardRef;
+use domain::{ShardRef, Timestamp};
 use sqlx::SqliteConnection;
 
-use super::{ACTIVITY_FILE, activity, decode, errors, journal::limit_of, open};
+use super::{ACTIVITY_FILE, activity, archive, decode, errors, journal::limit_of, open};
 use crate::StorageError;
 
 /// One moment of an activity log. To be taken before the one of the store: what is in the log then surely is in the
@@ -29,6 +29,11 @@ impl ActivitySnapshot {
     /// The watermark of each source shard.
     pub async fn watermarks(&mut self) -> Result<Vec<(ShardRef, u64)>, StorageError> {
         activity::read_watermarks(&mut self.connection).await
+    }
+
+    /// Before which time entries may have been removed with the records that they tell of; `None` if none were.
+    pub async fn forgotten_before(&mut self) -> Result<Option<Timestamp>, StorageError> {
+        archive::read_forgotten(&mut self.connection).await
     }
 
     /// How many entries there are from each source shard.

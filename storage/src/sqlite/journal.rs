@@ -11,7 +11,7 @@ use engine::Head;
 use sqlx::AssertSqlSafe;
 
 use super::{
-    decode, errors,
+    archive, decode, errors,
     reads::{read_heads, read_records},
     store::SqliteStore,
 };
@@ -99,6 +99,12 @@ impl Journal for SqliteStore {
             .iter()
             .filter_map(|shard| all.remove_entry(shard))
             .collect())
+    }
+
+    async fn archived(&self, shards: &[ShardRef]) -> Result<Vec<(ShardRef, u64)>, StorageError> {
+        let marks = archive::read_archived(&mut *self.reader().await?).await?;
+        let of_these = marks.iter().filter(|mark| shards.contains(&mark.shard));
+        Ok(of_these.map(|mark| (mark.shard, mark.position)).collect())
     }
 
     async fn load_orders(&self, ids: &[OrderId]) -> Result<Vec<(Order, u64)>, StorageError> {

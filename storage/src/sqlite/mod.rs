@@ -12,6 +12,7 @@
 
 mod activity;
 mod activity_snapshot;
+mod archive;
 mod audit_reads;
 mod bind;
 mod checkpoint;
@@ -36,6 +37,7 @@ pub use crate::columns::{NotificationColumns, OrderColumns, ProductColumns, User
 pub use crate::snapshot::StateRow;
 pub use activity::SqliteActivityLog;
 pub use activity_snapshot::ActivitySnapshot;
+pub use archive::SqliteArchive;
 #[cfg(feature = "fault-injection")]
 pub use fault::Fault;
 pub use open::served_since;

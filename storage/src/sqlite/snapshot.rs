@@ -13,7 +13,7 @@ use sqlx::{
 };
 
 use super::{
-    STORE_FILE,
+    STORE_FILE, archive,
     bind::Values,
     decode, errors,
     journal::limit_of,
@@ -21,7 +21,7 @@ use super::{
     open, reads,
 };
 use crate::{
-    Key, KeyRecord, ParkedRow, StorageError, StoredRecord,
+    Archived, Key, KeyRecord, ParkedRow, StorageError, StoredRecord,
     columns::{NotificationColumns, OrderColumns, ProductColumns, UserColumns},
     encoding,
     kept::Kept,
@@ -68,6 +68,11 @@ impl SqliteSnapshot {
     /// Every head with its owner, links included.
     pub async fn heads(&mut self) -> Result<Vec<(ShardRef, String, Head<ShardRef>)>, StorageError> {
         reads::read_heads(&mut self.connection).await
+    }
+
+    /// The mark of every journal whose beginning was archived.
+    pub async fn archived(&mut self) -> Result<Vec<Archived>, StorageError> {
+        archive::read_archived(&mut self.connection).await
     }
 
     /// Records of a shard after a position, in order.

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use domain::{
-    OrderId, ShardRef, Topology, notifications::Notification, orders::Order, products::Product,
-    users::User,
+    OrderId, ShardRef, Timestamp, Topology, notifications::Notification, orders::Order,
+    products::Product, users::User,
 };
 use engine::Head;
 
@@ -11,7 +11,9 @@ use super::{
     ActivitySnapshot, NotificationColumns, OrderColumns, ProductColumns, SqliteSnapshot,
     UserColumns,
 };
-use crate::{KeyRecord, LogSnapshot, ParkedRow, Snapshot, StateRow, StorageError, StoredRecord};
+use crate::{
+    Archived, KeyRecord, LogSnapshot, ParkedRow, Snapshot, StateRow, StorageError, StoredRecord,
+};
 
 // Methods of the types' own come before those of the trait.
 #[async_trait]
@@ -23,6 +25,10 @@ impl Snapshot for SqliteSnapshot {
     async fn heads(&mut self) -> Result<Vec<(ShardRef, Head<ShardRef>)>, StorageError> {
         let heads = Self::heads(self).await?.into_iter();
         Ok(heads.map(|(shard, _, head)| (shard, head)).collect())
+    }
+
+    async fn archived(&mut self) -> Result<Vec<Archived>, StorageError> {
+        Self::archived(self).await
     }
 
     async fn records(
@@ -98,6 +104,10 @@ impl Snapshot for SqliteSnapshot {
 
 #[async_trait]
 impl LogSnapshot for ActivitySnapshot {
+    async fn forgotten_before(&mut self) -> Result<Option<Timestamp>, StorageError> {
+        Self::forgotten_before(self).await
+    }
+
     async fn watermarks(&mut self) -> Result<Vec<(ShardRef, u64)>, StorageError> {
         Self::watermarks(self).await
     }

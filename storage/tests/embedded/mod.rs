@@ -45,6 +45,10 @@ impl Folders {
     pub(crate) async fn store(&self) -> SqliteStore {
         open(&self.next()).await
     }
+
+    pub(crate) async fn store_in(&self, dir: &std::path::Path) -> SqliteStore {
+        open(dir).await
+    }
 }
 
 async fn open(dir: &std::path::Path) -> SqliteStore {
