@@ -67,20 +67,7 @@ impl DamagedCopy {
             home: tempfile::tempdir().unwrap(),
         };
         copy_directory(&shop.data_dir(), &copy.data_dir());
-        let store = copy.data_dir().join("stampede.db");
-        let run = Command::new("python3")
-            .args(["-c", DAMAGE_SCRIPT])
-            .arg(store)
-            .arg(sql)
-            .output()
-            .unwrap();
-        assert!(run.status.success(), "{run:?}");
-        let changed: u32 = String::from_utf8(run.stdout)
-            .unwrap()
-            .trim()
-            .parse()
-            .unwrap();
-        assert!(changed > 0, "nothing was damaged by {sql}");
+        change(&copy.data_dir(), sql);
         copy
     }
 
@@ -88,6 +75,23 @@ impl DamagedCopy {
     pub(crate) fn data_dir(&self) -> PathBuf {
         self.home.path().join("data")
     }
+}
+
+/// Changes rows of a store at rest.
+pub(crate) fn change(data_dir: &Path, sql: &str) {
+    let run = Command::new("python3")
+        .args(["-c", DAMAGE_SCRIPT])
+        .arg(data_dir.join("stampede.db"))
+        .arg(sql)
+        .output()
+        .unwrap();
+    assert!(run.status.success(), "{run:?}");
+    let changed: u32 = String::from_utf8(run.stdout)
+        .unwrap()
+        .trim()
+        .parse()
+        .unwrap();
+    assert!(changed > 0, "nothing was changed by {sql}");
 }
 
 fn copy_directory(from: &Path, to: &Path) {
