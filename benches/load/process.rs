@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 
 const START_TIME_MAX: Duration = Duration::from_secs(60);
-const START_POLL: Duration = Duration::from_millis(20);
+const START_POLL: Duration = Duration::from_millis(5);
 
 /// A process that is measured.
 pub(crate) struct Process {

@@ -2,6 +2,7 @@
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use reqwest::{Client, StatusCode};
@@ -49,6 +50,21 @@ impl Target {
         Ok(target)
     }
 
+    /// Starts `stampede up` on data that are there already, and fills it. What the program prints goes to `home`.
+    #[allow(dead_code, reason = "not every benchmark has such data")]
+    pub(crate) fn start_on(data: &Path, home: TempDir, crowd: Crowd) -> anyhow::Result<Self> {
+        let program = Program::start_on(data, home)?;
+        let mut target = Self::running(&program.url, PASSWORD, crowd)?;
+        target.program = Some(program);
+        Ok(target)
+    }
+
+    /// How long the program took from its start until it served, if it was started here.
+    #[allow(dead_code, reason = "as above")]
+    pub(crate) fn started_within(&self) -> Option<Duration> {
+        Some(self.program.as_ref()?.started_within)
+    }
+
     /// Fills a Stampede that runs.
     pub(crate) fn running(url: &str, admin_password: &str, crowd: Crowd) -> anyhow::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -89,13 +105,19 @@ fn socket_address(url: &str) -> anyhow::Result<SocketAddr> {
 struct Program {
     process: Process,
     url: String,
+    started_within: Duration,
     _home: TempDir,
 }
 
 impl Program {
     fn start(directory: &Path) -> anyhow::Result<Self> {
         let home = tempfile::tempdir_in(directory)?;
-        let data = home.path().join("data").display().to_string();
+        let data = home.path().join("data");
+        Self::start_on(&data, home)
+    }
+
+    fn start_on(data: &Path, home: TempDir) -> anyhow::Result<Self> {
+        let data = data.display().to_string();
         let arguments = [
             "up",
             "--no-demo",
@@ -104,11 +126,13 @@ impl Program {
             "--data-dir",
             &data,
         ];
+        let begun = Instant::now();
         let mut process = Process::start(home.path(), "up", arguments, &[(ADMIN, PASSWORD)])?;
         let url = process.says(READY_LINE)?.trim_end_matches('/').to_owned();
         Ok(Self {
             process,
             url,
+            started_within: begun.elapsed(),
             _home: home,
         })
     }

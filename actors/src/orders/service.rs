@@ -17,6 +17,7 @@ use tracing::Instrument;
 
 use super::{
     actor::OrderHost,
+    admission::Admission,
     sold_out::{Shelves, SoldOut},
 };
 use crate::{
@@ -124,6 +125,7 @@ pub struct Orders {
     pub(crate) topology: Topology,
     pub(crate) clock: Clock,
     pub(crate) shelves: Arc<Shelves>,
+    pub(crate) admission: Arc<Admission>,
 }
 
 impl Orders {
@@ -181,6 +183,7 @@ impl Orders {
     async fn place_new(&self, order: PlaceOrder) -> Result<Placed, OrdersError> {
         let begun = Instant::now();
         let shard = self.topology.order_shard(order.user_id);
+        let _in_hand = self.admission.enter(shard, self.clock.uptime())?;
         let wait = order.wait;
         let request = self.request(order);
         let executed = if wait.is_zero() {

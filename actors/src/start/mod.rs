@@ -35,7 +35,7 @@ use crate::{
     housekeeping,
     logs::{Flush, LogActor, Logs},
     notifications::{Notifications, Templates},
-    orders::{Orders, Shelves},
+    orders::{Admission, Orders, Shelves},
     products::Products,
     runtime::{
         Clock, Env, Faults, Stats,
@@ -265,6 +265,7 @@ fn shop(
             topology,
             clock,
             shelves,
+            admission: Arc::new(Admission::new(topology.orders)),
         },
         notifications: Notifications {
             views: views.clone(),
