@@ -1,5 +1,9 @@
 //! What was found about one promise of the shop.
 
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
 /// Examples that are kept of each finding.
 pub(crate) const EXAMPLES_MAX: usize = 5;
 
@@ -33,6 +37,39 @@ impl Finding {
             if self.examples.len() < EXAMPLES_MAX {
                 self.examples.push(told());
             }
+        }
+    }
+
+    /// It as JSON.
+    pub(crate) fn json(&self) -> Value {
+        json!({
+            "id": self.id,
+            "statement": self.statement,
+            "checked": self.checked,
+            "violations": self.violations,
+            "examples": self.examples,
+        })
+    }
+}
+
+/// Findings as a table under this title. Writing into a string does not fail.
+pub(crate) fn write_table(title: &str, findings: &[Finding], text: &mut String) {
+    let statements = findings.iter().map(|finding| finding.statement.len());
+    let width = statements.max().unwrap_or(0);
+    let _ = writeln!(
+        text,
+        "{:<4} {title:<width$} {:>9} {:>10}",
+        "", "checked", "violations"
+    );
+    for finding in findings {
+        let (id, statement) = (finding.id, finding.statement);
+        let _ = writeln!(
+            text,
+            "{id:<4} {statement:<width$} {:>9} {:>10}",
+            finding.checked, finding.violations
+        );
+        for example in &finding.examples {
+            let _ = writeln!(text, "     - {example}");
         }
     }
 }

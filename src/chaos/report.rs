@@ -9,6 +9,7 @@ use super::{
     deployment::Shape,
     timeline::{Recovery, median_and_max},
 };
+use crate::finding::write_table;
 
 /// What a run has come to.
 #[derive(Debug)]
@@ -75,15 +76,6 @@ impl Summary {
             });
             ((*kind).to_owned(), told)
         });
-        let findings = self.findings.iter().map(|finding| {
-            json!({
-                "id": finding.id,
-                "statement": finding.statement,
-                "checked": finding.checked,
-                "violations": finding.violations,
-                "examples": finding.examples,
-            })
-        });
         json!({
             "verdict": self.verdict(),
             "seed": self.seed,
@@ -97,7 +89,7 @@ impl Summary {
             "parked_and_retried": self.retried,
             "settled_after_ms": whole_millis(self.settled_after),
             "violations": self.violations(),
-            "invariants": findings.collect::<Vec<Value>>(),
+            "invariants": self.findings.iter().map(Finding::json).collect::<Vec<Value>>(),
             "not_audited": self.not_audited,
             "elapsed_ms": whole_millis(self.took),
             "kept": self.kept,
@@ -163,24 +155,7 @@ impl Summary {
     }
 
     fn write_findings(&self, text: &mut String) {
-        let statements = self.findings.iter().map(|finding| finding.statement.len());
-        let width = statements.max().unwrap_or(0);
-        let _ = writeln!(
-            text,
-            "{:<4} {:<width$} {:>9} {:>10}",
-            "", "invariant", "checked", "violations"
-        );
-        for finding in &self.findings {
-            let (id, statement) = (finding.id, finding.statement);
-            let _ = writeln!(
-                text,
-                "{id:<4} {statement:<width$} {:>9} {:>10}",
-                finding.checked, finding.violations
-            );
-            for example in &finding.examples {
-                let _ = writeln!(text, "     - {example}");
-            }
-        }
+        write_table("invariant", &self.findings, text);
         if let Some(reason) = &self.not_audited {
             let _ = writeln!(text, "not audited: {reason}");
         }

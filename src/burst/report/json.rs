@@ -6,12 +6,15 @@ use hdrhistogram::Histogram;
 use serde_json::{Map, Value, json};
 
 use super::summary::{QUANTILES, Summary, quantile_ms};
-use crate::burst::{
-    args::Wait,
-    expect::Name,
-    measure::{Outcome, Second},
-    plan::Pace,
-    schedule::Arrivals,
+use crate::{
+    burst::{
+        args::Wait,
+        expect::Name,
+        measure::{Outcome, Second},
+        plan::Pace,
+        schedule::Arrivals,
+    },
+    finding::Finding,
 };
 
 /// One document, of one line.
@@ -25,15 +28,7 @@ pub(in crate::burst) fn json(summary: &Summary) -> Value {
             "latency_ms": latency(row.latency_us),
         })
     });
-    let findings = run.findings.iter().map(|finding| {
-        json!({
-            "id": finding.id,
-            "statement": finding.statement,
-            "checked": finding.checked,
-            "violations": finding.violations,
-            "examples": finding.examples,
-        })
-    });
+    let findings = run.findings.iter().map(Finding::json);
     let expectations = run.expectations.iter().map(|expectation| {
         let figure = summary.figure(expectation.name);
         json!({

@@ -3,7 +3,10 @@
 use std::fmt::Write;
 
 use super::summary::{QUANTILES, Summary, quantile_ms};
-use crate::burst::{expect::Name, measure::Outcome};
+use crate::{
+    burst::{expect::Name, measure::Outcome},
+    finding::write_table,
+};
 
 /// Tables and a last line with the verdict. Writing into a string does not fail.
 pub(in crate::burst) fn table(summary: &Summary) -> String {
@@ -106,24 +109,7 @@ fn write_books(summary: &Summary, text: &mut String) {
         None => format!("not all settled within {:?}", run.plan.settle_within),
     };
     let _ = writeln!(text, "orders: {}; {after}", settled.join(", "));
-    let statements = run.findings.iter().map(|finding| finding.statement.len());
-    let width = statements.max().unwrap_or(0);
-    let _ = writeln!(
-        text,
-        "{:<4} {:<width$} {:>9} {:>10}",
-        "", "books", "checked", "violations"
-    );
-    for finding in &run.findings {
-        let (id, statement) = (finding.id, finding.statement);
-        let _ = writeln!(
-            text,
-            "{id:<4} {statement:<width$} {:>9} {:>10}",
-            finding.checked, finding.violations
-        );
-        for example in &finding.examples {
-            let _ = writeln!(text, "     - {example}");
-        }
-    }
+    write_table("books", &run.findings, text);
     text.push('\n');
 }
 
