@@ -1,9 +1,9 @@
-//! The ceiling of a store: `cargo run --release -p stampede-storage --example throughput -- [ORDERS] [URL]`.
+//! The ceiling of a store: `cargo run --release -p stampede-storage --example throughput -- [--batch N] [ORDERS] [URL]`.
 //!
 //! Without a URL the embedded store in a temporary folder; with one, PostgreSQL in that database, which is migrated and
 //! should be empty. There every domain commits a transaction of its own, as its writers do.
 //!
-//! Every batch places so many orders and confirms those of the batch before: per order three journal records, two order
+//! Every batch places N orders (500) and confirms those of the batch before: per order three journal records, two order
 //! states, one product state, one notification. Then commits of a single record, one after the other, as when idle.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
@@ -27,10 +27,13 @@ use storage::{
 };
 
 const SHARDS: u16 = 4;
-const BATCH: u64 = 500;
+/// Orders of a batch, unless asked for another number.
+const BATCH: u32 = 500;
 const PRODUCTS: u64 = 1_000;
 const USERS: u64 = 100_000;
 const PAYLOAD: usize = 90;
+/// Above all positions that are written.
+const WATERMARKS: u64 = 1 << 32;
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
 struct Load {
@@ -69,7 +72,8 @@ impl Load {
                 targets: target.map(at).into_iter().collect(),
             }],
             last_id: Some(aggregate_id),
-            watermark: target.map(|domain| (at(domain), self.placed * 3 + seq)),
+            // Of records that the writer has not gathered: it would wait for them.
+            watermark: target.map(|domain| (at(domain), WATERMARKS + self.placed * 3 + seq)),
             companion: (),
         };
         assert!(self.writer.submit(entry).is_ok());
@@ -166,7 +170,11 @@ fn notification(order: OrderId, nth: u64, user: u64) -> Notification {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    let mut args = std::env::args().skip(1);
+    let mut args = std::env::args().skip(1).peekable();
+    let batch: u32 = match args.next_if(|arg| arg == "--batch") {
+        Some(_) => args.next().unwrap().parse().unwrap(),
+        None => BATCH,
+    };
     let orders: u64 = args.next().map_or(200_000, |arg| arg.parse().unwrap());
     if let Some(url) = args.next() {
         let options = PostgresOptions::new(url);
@@ -174,7 +182,7 @@ async fn main() {
             .await
             .unwrap();
         let store = PostgresStore::open(options).await.unwrap();
-        journal(&store, orders, true).await;
+        journal(&store, orders, batch, true).await;
         store.close().await;
     } else {
         let dir = tempfile::tempdir_in("target").unwrap();
@@ -182,9 +190,9 @@ async fn main() {
         let store = SqliteStore::open(dir.path(), &topology, OpenMode::CreateIfMissing)
             .await
             .unwrap();
-        journal(&store, orders, false).await;
+        journal(&store, orders, batch, false).await;
         store.close().await.unwrap();
-        activity(dir.path()).await;
+        activity(dir.path(), batch).await;
     }
 }
 
@@ -219,7 +227,7 @@ async fn commit(store: &impl Journal, batch: Batch, by_domain: bool) {
     assert!(done.0.is_ok() && done.1.is_ok() && done.2.is_ok());
 }
 
-async fn journal(store: &impl Journal, orders: u64, by_domain: bool) {
+async fn journal(store: &impl Journal, orders: u64, size: u32, by_domain: bool) {
     let mut load = Load {
         writer: Writer::default(),
         last: [None; SHARDS as usize],
@@ -233,7 +241,7 @@ async fn journal(store: &impl Journal, orders: u64, by_domain: bool) {
     let mut busy = Duration::ZERO;
     let mut times = Vec::new();
     while load.placed < orders {
-        let batch = load.batch(BATCH);
+        let batch = load.batch(size.into());
         let begun = Instant::now();
         commit(store, batch, by_domain).await;
         let took = begun.elapsed();
@@ -244,10 +252,10 @@ async fn journal(store: &impl Journal, orders: u64, by_domain: bool) {
             println!(
                 "{:>9} orders: {:>6.0} orders/s, {:>7.0} rows/s",
                 load.placed,
-                f64::from(batches) * BATCH as f64 / busy.as_secs_f64(),
-                7.0 * f64::from(batches) * BATCH as f64 / busy.as_secs_f64(),
+                f64::from(batches) * f64::from(size) / busy.as_secs_f64(),
+                7.0 * f64::from(batches) * f64::from(size) / busy.as_secs_f64(),
             );
-            show(&format!("batch of {BATCH}"), &mut times);
+            show(&format!("batch of {size}"), &mut times);
             times.clear();
             busy = Duration::ZERO;
         }
@@ -277,7 +285,7 @@ async fn journal(store: &impl Journal, orders: u64, by_domain: bool) {
 }
 
 /// Three entries for each order, in batches.
-async fn activity(dir: &std::path::Path) {
+async fn activity(dir: &std::path::Path, orders: u32) {
     let log = SqliteActivityLog::open(dir).await.unwrap();
     let source = ShardRef {
         domain: Domain::Orders,
@@ -287,7 +295,7 @@ async fn activity(dir: &std::path::Path) {
     let mut position = 0;
     for _ in 0..200 {
         let mut entries = Vec::new();
-        for _ in 0..3 * BATCH {
+        for _ in 0..3 * orders {
             position += 1;
             entries.push(NewActivity {
                 source: Some((source, position)),
@@ -308,7 +316,7 @@ async fn activity(dir: &std::path::Path) {
         "activity: {:.0} entries/s",
         position as f64 / busy.as_secs_f64()
     );
-    show(&format!("{} entries", 3 * BATCH), &mut times);
+    show(&format!("{} entries", 3 * orders), &mut times);
     log.close().await.unwrap();
 }
 
