@@ -199,7 +199,7 @@ async fn main() {
 /// Commits the batch, or the parts of its domains side by side.
 async fn commit(store: &impl Journal, batch: Batch, by_domain: bool) {
     if !by_domain {
-        return store.commit(&batch).await.unwrap();
+        return store.commit(&Arc::new(batch)).await.unwrap();
     }
     let part = |domain| {
         let commits = batch.commits.iter();
@@ -222,8 +222,8 @@ async fn commit(store: &impl Journal, batch: Batch, by_domain: bool) {
         part
     };
     let parts = [Domain::Orders, Domain::Products, Domain::Notifications].map(part);
-    let [a, b, c] = &parts;
-    let done = tokio::join!(store.commit(a), store.commit(b), store.commit(c));
+    let [a, b, c] = parts.map(Arc::new);
+    let done = tokio::join!(store.commit(&a), store.commit(&b), store.commit(&c));
     assert!(done.0.is_ok() && done.1.is_ok() && done.2.is_ok());
 }
 
@@ -277,8 +277,9 @@ async fn journal(store: &impl Journal, orders: u64, size: u32, by_domain: bool) 
             products: vec![(product(5), 1)],
             ..RowWrites::default()
         };
+        let batch = Arc::new(Batch { commits, rows });
         let begun = Instant::now();
-        store.commit(&Batch { commits, rows }).await.unwrap();
+        store.commit(&batch).await.unwrap();
         times.push(begun.elapsed());
     }
     show("one reservation", &mut times);
@@ -308,7 +309,7 @@ async fn activity(dir: &std::path::Path, orders: u32) {
             });
         }
         let begun = Instant::now();
-        log.append(&entries, &[(source, position)]).await.unwrap();
+        log.append(entries, &[(source, position)]).await.unwrap();
         times.push(begun.elapsed());
     }
     let busy: Duration = times.iter().sum();

@@ -131,14 +131,14 @@ impl ActivityLog for SqliteActivityLog {
 
     async fn append(
         &self,
-        entries: &[NewActivity],
+        entries: Vec<NewActivity>,
         watermarks: &[(ShardRef, u64)],
     ) -> Result<(), StorageError> {
         if entries.is_empty() && watermarks.is_empty() {
             return Ok(());
         }
         let mut transaction = self.writer.begin().await?;
-        let written = self.write(&mut transaction, entries, watermarks).await;
+        let written = self.write(&mut transaction, &entries, watermarks).await;
         transaction.end(written).await
     }
 

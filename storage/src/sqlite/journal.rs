@@ -1,6 +1,6 @@
 //! [`Journal`] on SQLite.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
 use domain::{
@@ -38,7 +38,7 @@ impl Journal for SqliteStore {
         }
     }
 
-    async fn commit(&self, batch: &Batch) -> Result<(), StorageError> {
+    async fn commit(&self, batch: &Arc<Batch>) -> Result<(), StorageError> {
         self.commit_batch(batch).await
     }
 
