@@ -1,10 +1,12 @@
-//! The ceiling of a store: `cargo run --release -p stampede-storage --example throughput -- [--batch N] [ORDERS] [URL]`.
+//! The ceiling of a store:
+//! `cargo run --release -p stampede-storage --example throughput -- [--keys] [--batch N] [ORDERS] [URL]`.
 //!
 //! Without a URL the embedded store in a temporary folder; with one, PostgreSQL in that database, which is migrated and
 //! should be empty. There every domain commits a transaction of its own, as its writers do.
 //!
 //! Every batch places N orders (500) and confirms those of the batch before: per order three journal records, two order
-//! states, one product state, one notification. Then commits of a single record, one after the other, as when idle.
+//! states, one product state, one notification; with `--keys` also an idempotency key, which lands at a random place of
+//! its index. Then commits of a single record, one after the other, as when idle.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 use std::{
@@ -21,7 +23,8 @@ use domain::{
 };
 use engine::{Entry, Writer};
 use storage::{
-    ActivityLog, Batch, Journal, Level, NewActivity, NewRecord, RowWrites,
+    ActivityLog, Batch, Journal, Key, KeyOwner, KeyRecord, Level, NewActivity, NewRecord,
+    RowWrites,
     postgres::{PostgresOptions, PostgresStore, migrate},
     sqlite::{OpenMode, SqliteActivityLog, SqliteStore},
 };
@@ -40,6 +43,7 @@ struct Load {
     writer: Writer<ShardRef, NewRecord, ()>,
     last: [Option<OrderId>; SHARDS as usize],
     placed: u64,
+    takes_keys: bool,
     open: Vec<(OrderId, u64, u64)>,
 }
 
@@ -108,6 +112,9 @@ impl Load {
             let user = (hash % USERS / shards + 1) * shards + nth % shards;
             rows.orders.push((order(id, user, OrderStatus::Created), 1));
             rows.products.push((product(hash % PRODUCTS + 1), nth));
+            if self.takes_keys {
+                rows.keys.push(key(id, hash, user));
+            }
             self.open.push((id, nth, user));
         }
         let commits = self.writer.begin(usize::MAX).unwrap().commits;
@@ -141,6 +148,23 @@ fn order(id: OrderId, user: u64, status: OrderStatus) -> Order {
     }
 }
 
+fn key(order: OrderId, hash: u64, user: u64) -> KeyRecord {
+    KeyRecord {
+        key: Key {
+            shard: ShardRef {
+                domain: Domain::Orders,
+                shard: order.shard(),
+            },
+            text: format!("{user}:{hash:032x}"),
+        },
+        owner: KeyOwner {
+            aggregate_id: order.get(),
+            fingerprint: [7; 16],
+            expires_at: Some(NOW.plus(Duration::from_secs(86_400))),
+        },
+    }
+}
+
 fn product(id: u64) -> Product {
     Product {
         id: ProductId::new(id).unwrap(),
@@ -171,18 +195,26 @@ fn notification(order: OrderId, nth: u64, user: u64) -> Notification {
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let mut args = std::env::args().skip(1).peekable();
-    let batch: u32 = match args.next_if(|arg| arg == "--batch") {
+    let takes_keys = args.next_if_eq("--keys").is_some();
+    let size: u32 = match args.next_if_eq("--batch") {
         Some(_) => args.next().unwrap().parse().unwrap(),
         None => BATCH,
     };
     let orders: u64 = args.next().map_or(200_000, |arg| arg.parse().unwrap());
+    let load = Load {
+        writer: Writer::default(),
+        last: [None; SHARDS as usize],
+        placed: 0,
+        takes_keys,
+        open: Vec::new(),
+    };
     if let Some(url) = args.next() {
         let options = PostgresOptions::new(url);
         migrate(&options, &Topology::uniform(SHARDS), String::new)
             .await
             .unwrap();
         let store = PostgresStore::open(options).await.unwrap();
-        journal(&store, orders, batch, true).await;
+        journal(&store, load, orders, size, true).await;
         store.close().await;
     } else {
         let dir = tempfile::tempdir_in("target").unwrap();
@@ -190,9 +222,9 @@ async fn main() {
         let store = SqliteStore::open(dir.path(), &topology, OpenMode::CreateIfMissing)
             .await
             .unwrap();
-        journal(&store, orders, batch, false).await;
+        journal(&store, load, orders, size, false).await;
         store.close().await.unwrap();
-        activity(dir.path(), batch).await;
+        activity(dir.path(), size).await;
     }
 }
 
@@ -211,7 +243,10 @@ async fn commit(store: &impl Journal, batch: Batch, by_domain: bool) {
             rows: RowWrites::default(),
         };
         match domain {
-            Domain::Orders => part.rows.orders.clone_from(&batch.rows.orders),
+            Domain::Orders => {
+                part.rows.orders.clone_from(&batch.rows.orders);
+                part.rows.keys.clone_from(&batch.rows.keys);
+            }
             Domain::Products => part.rows.products.clone_from(&batch.rows.products),
             _ => {
                 part.rows
@@ -227,13 +262,7 @@ async fn commit(store: &impl Journal, batch: Batch, by_domain: bool) {
     assert!(done.0.is_ok() && done.1.is_ok() && done.2.is_ok());
 }
 
-async fn journal(store: &impl Journal, orders: u64, size: u32, by_domain: bool) {
-    let mut load = Load {
-        writer: Writer::default(),
-        last: [None; SHARDS as usize],
-        placed: 0,
-        open: Vec::new(),
-    };
+async fn journal(store: &impl Journal, mut load: Load, orders: u64, size: u32, by_domain: bool) {
     for shard in Topology::uniform(SHARDS).journals() {
         load.writer
             .open(shard, store.claim(shard, "throughput", None).await.unwrap());
