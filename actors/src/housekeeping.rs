@@ -41,6 +41,8 @@ async fn purge_keys(
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use std::sync::Arc;
+
     use domain::{Domain, ShardRef, Topology};
     use storage::{
         Batch, Key, KeyOwner, KeyRecord, RowWrites,
@@ -82,7 +84,7 @@ mod tests {
                 },
                 ..Batch::default()
             };
-            store.commit(&batch).await.unwrap();
+            store.commit(&Arc::new(batch)).await.unwrap();
             assert_eq!(store.find_keys(&keys).await.unwrap().len(), 7);
             purge_keys(&store, Timestamp::from_millis(2), 2)
                 .await

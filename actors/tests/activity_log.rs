@@ -62,7 +62,7 @@ async fn record(store: &SqliteStore, records: &[(&'static str, Vec<u8>)]) {
         commits: vec![commit],
         rows: RowWrites::default(),
     };
-    store.commit(&batch).await.unwrap();
+    store.commit(&Arc::new(batch)).await.unwrap();
 }
 
 fn session_closed() -> (&'static str, Vec<u8>) {
@@ -141,7 +141,7 @@ fn a_log_that_is_ahead_of_a_journal_ends_the_process() {
     actix_rt::System::new().block_on(async {
         let dir = tempfile::tempdir().unwrap();
         let activity = Arc::new(SqliteActivityLog::open(dir.path()).await.unwrap());
-        activity.append(&[], &[(USERS, 3)]).await.unwrap();
+        activity.append(vec![], &[(USERS, 3)]).await.unwrap();
         let restored = store(dir.path()).await;
         record(&restored, &[session_closed(), session_closed()]).await;
         let (_, running, reasons) = open(restored, activity).await;

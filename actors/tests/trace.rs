@@ -44,7 +44,7 @@ impl Journal for Watched {
         self.store.claim(shard, owner, expected).await
     }
 
-    async fn commit(&self, batch: &Batch) -> Result<()> {
+    async fn commit(&self, batch: &Arc<Batch>) -> Result<()> {
         self.store.commit(batch).await?;
         let records = batch.commits.iter().flat_map(|commit| &commit.records);
         let mut committed = self.committed.lock().unwrap();

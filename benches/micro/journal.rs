@@ -3,6 +3,7 @@
 //! A batch places so many orders, reserves for them and confirms those of the batch before: per order three records, and
 //! the states of the order and its product. Only the commit is timed.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput};
@@ -79,7 +80,7 @@ fn append(criterion: &mut Criterion, name: &str, runtime: &Runtime, store: &impl
                 runtime.block_on(async {
                     let mut took = Duration::ZERO;
                     for _ in 0..times {
-                        let batch = orders.batch(size);
+                        let batch = Arc::new(orders.batch(size));
                         let begun = Instant::now();
                         store.commit(&batch).await.unwrap();
                         took += begun.elapsed();

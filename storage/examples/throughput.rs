@@ -1,10 +1,12 @@
-//! The ceiling of a store: `cargo run --release -p stampede-storage --example throughput -- [ORDERS] [URL]`.
+//! The ceiling of a store:
+//! `cargo run --release -p stampede-storage --example throughput -- [--keys] [--batch N] [ORDERS] [URL]`.
 //!
 //! Without a URL the embedded store in a temporary folder; with one, PostgreSQL in that database, which is migrated and
 //! should be empty. There every domain commits a transaction of its own, as its writers do.
 //!
-//! Every batch places so many orders and confirms those of the batch before: per order three journal records, two order
-//! states, one product state, one notification. Then commits of a single record, one after the other, as when idle.
+//! Every batch places N orders (500) and confirms those of the batch before: per order three journal records, two order
+//! states, one product state, one notification; with `--keys` also an idempotency key, which lands at a random place of
+//! its index. Then commits of a single record, one after the other, as when idle.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 use std::{
@@ -21,22 +23,27 @@ use domain::{
 };
 use engine::{Entry, Writer};
 use storage::{
-    ActivityLog, Batch, Journal, Level, NewActivity, NewRecord, RowWrites,
+    ActivityLog, Batch, Journal, Key, KeyOwner, KeyRecord, Level, NewActivity, NewRecord,
+    RowWrites,
     postgres::{PostgresOptions, PostgresStore, migrate},
     sqlite::{OpenMode, SqliteActivityLog, SqliteStore},
 };
 
 const SHARDS: u16 = 4;
-const BATCH: u64 = 500;
+/// Orders of a batch, unless asked for another number.
+const BATCH: u32 = 500;
 const PRODUCTS: u64 = 1_000;
 const USERS: u64 = 100_000;
 const PAYLOAD: usize = 90;
+/// Above all positions that are written.
+const WATERMARKS: u64 = 1 << 32;
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
 struct Load {
     writer: Writer<ShardRef, NewRecord, ()>,
     last: [Option<OrderId>; SHARDS as usize],
     placed: u64,
+    takes_keys: bool,
     open: Vec<(OrderId, u64, u64)>,
 }
 
@@ -69,7 +76,8 @@ impl Load {
                 targets: target.map(at).into_iter().collect(),
             }],
             last_id: Some(aggregate_id),
-            watermark: target.map(|domain| (at(domain), self.placed * 3 + seq)),
+            // Of records that the writer has not gathered: it would wait for them.
+            watermark: target.map(|domain| (at(domain), WATERMARKS + self.placed * 3 + seq)),
             companion: (),
         };
         assert!(self.writer.submit(entry).is_ok());
@@ -104,6 +112,9 @@ impl Load {
             let user = (hash % USERS / shards + 1) * shards + nth % shards;
             rows.orders.push((order(id, user, OrderStatus::Created), 1));
             rows.products.push((product(hash % PRODUCTS + 1), nth));
+            if self.takes_keys {
+                rows.keys.push(key(id, hash, user));
+            }
             self.open.push((id, nth, user));
         }
         let commits = self.writer.begin(usize::MAX).unwrap().commits;
@@ -137,6 +148,23 @@ fn order(id: OrderId, user: u64, status: OrderStatus) -> Order {
     }
 }
 
+fn key(order: OrderId, hash: u64, user: u64) -> KeyRecord {
+    KeyRecord {
+        key: Key {
+            shard: ShardRef {
+                domain: Domain::Orders,
+                shard: order.shard(),
+            },
+            text: format!("{user}:{hash:032x}"),
+        },
+        owner: KeyOwner {
+            aggregate_id: order.get(),
+            fingerprint: [7; 16],
+            expires_at: Some(NOW.plus(Duration::from_secs(86_400))),
+        },
+    }
+}
+
 fn product(id: u64) -> Product {
     Product {
         id: ProductId::new(id).unwrap(),
@@ -166,15 +194,27 @@ fn notification(order: OrderId, nth: u64, user: u64) -> Notification {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    let mut args = std::env::args().skip(1);
+    let mut args = std::env::args().skip(1).peekable();
+    let takes_keys = args.next_if_eq("--keys").is_some();
+    let size: u32 = match args.next_if_eq("--batch") {
+        Some(_) => args.next().unwrap().parse().unwrap(),
+        None => BATCH,
+    };
     let orders: u64 = args.next().map_or(200_000, |arg| arg.parse().unwrap());
+    let load = Load {
+        writer: Writer::default(),
+        last: [None; SHARDS as usize],
+        placed: 0,
+        takes_keys,
+        open: Vec::new(),
+    };
     if let Some(url) = args.next() {
         let options = PostgresOptions::new(url);
         migrate(&options, &Topology::uniform(SHARDS), String::new)
             .await
             .unwrap();
         let store = PostgresStore::open(options).await.unwrap();
-        journal(&store, orders, true).await;
+        journal(&store, load, orders, size, true).await;
         store.close().await;
     } else {
         let dir = tempfile::tempdir_in("target").unwrap();
@@ -182,16 +222,16 @@ async fn main() {
         let store = SqliteStore::open(dir.path(), &topology, OpenMode::CreateIfMissing)
             .await
             .unwrap();
-        journal(&store, orders, false).await;
+        journal(&store, load, orders, size, false).await;
         store.close().await.unwrap();
-        activity(dir.path()).await;
+        activity(dir.path(), size).await;
     }
 }
 
 /// Commits the batch, or the parts of its domains side by side.
 async fn commit(store: &impl Journal, batch: Batch, by_domain: bool) {
     if !by_domain {
-        return store.commit(&batch).await.unwrap();
+        return store.commit(&Arc::new(batch)).await.unwrap();
     }
     let part = |domain| {
         let commits = batch.commits.iter();
@@ -203,7 +243,10 @@ async fn commit(store: &impl Journal, batch: Batch, by_domain: bool) {
             rows: RowWrites::default(),
         };
         match domain {
-            Domain::Orders => part.rows.orders.clone_from(&batch.rows.orders),
+            Domain::Orders => {
+                part.rows.orders.clone_from(&batch.rows.orders);
+                part.rows.keys.clone_from(&batch.rows.keys);
+            }
             Domain::Products => part.rows.products.clone_from(&batch.rows.products),
             _ => {
                 part.rows
@@ -214,18 +257,12 @@ async fn commit(store: &impl Journal, batch: Batch, by_domain: bool) {
         part
     };
     let parts = [Domain::Orders, Domain::Products, Domain::Notifications].map(part);
-    let [a, b, c] = &parts;
-    let done = tokio::join!(store.commit(a), store.commit(b), store.commit(c));
+    let [a, b, c] = parts.map(Arc::new);
+    let done = tokio::join!(store.commit(&a), store.commit(&b), store.commit(&c));
     assert!(done.0.is_ok() && done.1.is_ok() && done.2.is_ok());
 }
 
-async fn journal(store: &impl Journal, orders: u64, by_domain: bool) {
-    let mut load = Load {
-        writer: Writer::default(),
-        last: [None; SHARDS as usize],
-        placed: 0,
-        open: Vec::new(),
-    };
+async fn journal(store: &impl Journal, mut load: Load, orders: u64, size: u32, by_domain: bool) {
     for shard in Topology::uniform(SHARDS).journals() {
         load.writer
             .open(shard, store.claim(shard, "throughput", None).await.unwrap());
@@ -233,7 +270,7 @@ async fn journal(store: &impl Journal, orders: u64, by_domain: bool) {
     let mut busy = Duration::ZERO;
     let mut times = Vec::new();
     while load.placed < orders {
-        let batch = load.batch(BATCH);
+        let batch = load.batch(size.into());
         let begun = Instant::now();
         commit(store, batch, by_domain).await;
         let took = begun.elapsed();
@@ -244,10 +281,10 @@ async fn journal(store: &impl Journal, orders: u64, by_domain: bool) {
             println!(
                 "{:>9} orders: {:>6.0} orders/s, {:>7.0} rows/s",
                 load.placed,
-                f64::from(batches) * BATCH as f64 / busy.as_secs_f64(),
-                7.0 * f64::from(batches) * BATCH as f64 / busy.as_secs_f64(),
+                f64::from(batches) * f64::from(size) / busy.as_secs_f64(),
+                7.0 * f64::from(batches) * f64::from(size) / busy.as_secs_f64(),
             );
-            show(&format!("batch of {BATCH}"), &mut times);
+            show(&format!("batch of {size}"), &mut times);
             times.clear();
             busy = Duration::ZERO;
         }
@@ -269,15 +306,16 @@ async fn journal(store: &impl Journal, orders: u64, by_domain: bool) {
             products: vec![(product(5), 1)],
             ..RowWrites::default()
         };
+        let batch = Arc::new(Batch { commits, rows });
         let begun = Instant::now();
-        store.commit(&Batch { commits, rows }).await.unwrap();
+        store.commit(&batch).await.unwrap();
         times.push(begun.elapsed());
     }
     show("one reservation", &mut times);
 }
 
 /// Three entries for each order, in batches.
-async fn activity(dir: &std::path::Path) {
+async fn activity(dir: &std::path::Path, orders: u32) {
     let log = SqliteActivityLog::open(dir).await.unwrap();
     let source = ShardRef {
         domain: Domain::Orders,
@@ -287,7 +325,7 @@ async fn activity(dir: &std::path::Path) {
     let mut position = 0;
     for _ in 0..200 {
         let mut entries = Vec::new();
-        for _ in 0..3 * BATCH {
+        for _ in 0..3 * orders {
             position += 1;
             entries.push(NewActivity {
                 source: Some((source, position)),
@@ -300,7 +338,7 @@ async fn activity(dir: &std::path::Path) {
             });
         }
         let begun = Instant::now();
-        log.append(&entries, &[(source, position)]).await.unwrap();
+        log.append(entries, &[(source, position)]).await.unwrap();
         times.push(begun.elapsed());
     }
     let busy: Duration = times.iter().sum();
@@ -308,7 +346,7 @@ async fn activity(dir: &std::path::Path) {
         "activity: {:.0} entries/s",
         position as f64 / busy.as_secs_f64()
     );
-    show(&format!("{} entries", 3 * BATCH), &mut times);
+    show(&format!("{} entries", 3 * orders), &mut times);
     log.close().await.unwrap();
 }
 

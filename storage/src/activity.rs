@@ -107,7 +107,7 @@ pub trait ActivityLog: Send + Sync + 'static {
     /// Writes entries and moves watermarks in one transaction. An entry whose source is there already is left out.
     async fn append(
         &self,
-        entries: &[NewActivity],
+        entries: Vec<NewActivity>,
         watermarks: &[(ShardRef, u64)],
     ) -> Result<(), StorageError>;
 
@@ -133,7 +133,7 @@ impl ActivityLog for NoActivityLog {
 
     async fn append(
         &self,
-        _entries: &[NewActivity],
+        _entries: Vec<NewActivity>,
         _watermarks: &[(ShardRef, u64)],
     ) -> Result<(), StorageError> {
         Err(Self::refusal())

@@ -1,5 +1,7 @@
 //! The port to the journals: the source of truth, outbox and audit trail in one.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use domain::{
     OrderId, ProductId, ShardRef, Timestamp, UserId, notifications::Notification, orders::Order,
@@ -145,10 +147,14 @@ pub trait Journal: Send + Sync + 'static {
     /// Commits a batch in ONE durable transaction: every head must have the commit's epoch and revision (otherwise
     /// [`StorageError::HeadMoved`], and nothing is written), then heads, links, records and rows are written.
     ///
+    /// The batch is shared because a store may write it on a thread of its own. It is the caller's alone again when the
+    /// answer is there. Whoever does not wait for the answer does not know the outcome: a commit that is under way may
+    /// still land, but none that is under way lands after a later [`claim`](Self::claim).
+    ///
     /// # Errors
     /// [`StorageError::HeadMoved`], [`StorageError::Full`] and [`StorageError::Conflict`]: surely not committed.
     /// Anything else: unknown.
-    async fn commit(&self, batch: &Batch) -> Result<(), StorageError>;
+    async fn commit(&self, batch: &Arc<Batch>) -> Result<(), StorageError>;
 
     /// Whether these shards still have these epochs, as far as is committed: what a command without a record is answered
     /// on may be out of date if another owner has taken the shard. A store that keeps other owners out has nothing to look at.

@@ -197,7 +197,7 @@ impl LogActor {
         let watermarks: Vec<(ShardRef, u64)> = watermarks.into_iter().collect();
         let incarnation = self.incarnation;
         let log = self.log.clone();
-        let writing = async move { log.append(&entries, &watermarks).await };
+        let writing = async move { log.append(entries, &watermarks).await };
         ctx.spawn(writing.into_actor(self).map(move |written, this, ctx| {
             if this.incarnation != incarnation {
                 return;

@@ -251,7 +251,7 @@ impl Pen {
             }],
             ..Batch::default()
         };
-        self.store.commit(&batch).await.unwrap();
+        self.store.commit(&Arc::new(batch)).await.unwrap();
         self.revision += 1;
         committed
     }

@@ -159,7 +159,7 @@ async fn what_the_activity_log_lacks_is_found() {
     let store = servers.postgres().await;
     let log = servers.log(&store).await;
     let (source, position) = log.watermarks().await.unwrap()[0];
-    log.append(&[], &[(source, position + 1)]).await.unwrap();
+    log.append(vec![], &[(source, position + 1)]).await.unwrap();
     let report = audit(&servers).await.report;
     let told = told(&report);
     let wrong = format!(

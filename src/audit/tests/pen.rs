@@ -119,7 +119,8 @@ impl Pen {
         };
         self.writer.submit(entry).unwrap();
         let commits = self.writer.begin(usize::MAX).unwrap().commits;
-        self.journal.commit(&Batch { commits, rows }).await.unwrap();
+        let batch = Arc::new(Batch { commits, rows });
+        self.journal.commit(&batch).await.unwrap();
         self.writer.committed();
 
         let journal = self.memory.journals.entry(shard).or_default();
@@ -135,9 +136,8 @@ impl Pen {
                 order_id: None,
                 message: "something happened".to_owned(),
             };
-            let entries = [entry];
             if let Some(log) = &self.log {
-                log.append(&entries, &[(shard, position)]).await.unwrap();
+                log.append(vec![entry], &[(shard, position)]).await.unwrap();
             }
         }
         self.memory.now = self.memory.now.plus(std::time::Duration::from_millis(100));

@@ -1,6 +1,9 @@
 //! Writes what a batch brings about: one transaction for the journals, one for the activity log.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 use domain::{Domain, Event, OrderId, ShardRef, Timestamp, Topology, routing};
 use engine::{Entry, Writer};
@@ -160,10 +163,10 @@ impl Pen {
         }
         let mut rows = std::mem::take(&mut self.rows);
         while let Some(batch) = self.writer.begin(usize::MAX) {
-            let batch = Batch {
+            let batch = Arc::new(Batch {
                 commits: batch.commits,
                 rows: std::mem::take(&mut rows),
-            };
+            });
             self.journal.commit(&batch).await.unwrap();
             self.writer.committed();
         }
@@ -174,7 +177,7 @@ impl Pen {
                 .iter()
                 .map(|(&shard, &position)| (shard, position))
                 .collect();
-            log.append(&entries, &watermarks).await.unwrap();
+            log.append(entries, &watermarks).await.unwrap();
         }
     }
 }

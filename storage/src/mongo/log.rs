@@ -95,7 +95,7 @@ impl ActivityLog for MongoActivityLog {
 
     async fn append(
         &self,
-        entries: &[NewActivity],
+        entries: Vec<NewActivity>,
         watermarks: &[(ShardRef, u64)],
     ) -> Result<(), StorageError> {
         if entries.is_empty() && watermarks.is_empty() {

@@ -1,6 +1,9 @@
 //! [`Journal`] on PostgreSQL.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use domain::{
@@ -50,7 +53,7 @@ impl Journal for PostgresStore {
         }
     }
 
-    async fn commit(&self, batch: &Batch) -> Result<(), StorageError> {
+    async fn commit(&self, batch: &Arc<Batch>) -> Result<(), StorageError> {
         self.commit_batch(batch).await
     }
 

@@ -1,24 +1,32 @@
 //! [`ActivityLog`] on SQLite.
 
-use std::{path::Path, sync::Arc};
+use std::path::Path;
 
 use async_trait::async_trait;
 use domain::ShardRef;
-use sqlx::{
-    AssertSqlSafe, SqlitePool,
-    sqlite::{SqliteRow, SqliteSynchronous},
-};
+use sqlx::{AssertSqlSafe, SqlitePool, sqlite::SqliteRow};
 
 use super::{
     ACTIVITY_FILE,
     bind::Values,
     decode, errors,
-    insert::ManyRows,
     journal::limit_of,
-    open, rows,
-    writer::{WriteTransaction, Writer},
+    open,
+    options::{Synchronous, WriterOptions},
+    rows,
+    transaction::{Row, Transaction},
+    writer::Writer,
 };
 use crate::{ActivityEntry, ActivityLog, ActivityQuery, Level, NewActivity, Page, StorageError};
+
+const ENTRY: &str = "INSERT OR ROLLBACK INTO activity \
+    (time_ms, level, service, event_type, order_id, message, folded, source_domain, source_shard, \
+    position) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+    ON CONFLICT (source_domain, source_shard, position) WHERE source_domain IS NOT NULL DO NOTHING";
+
+const WATERMARK: &str = "INSERT OR ROLLBACK INTO watermark (source_domain, source_shard, position) \
+    VALUES (?, ?, ?) ON CONFLICT (source_domain, source_shard) DO UPDATE SET \
+    position = max(position, excluded.position)";
 
 /// The activity log in a file of its own.
 ///
@@ -26,10 +34,8 @@ use crate::{ActivityEntry, ActivityLog, ActivityQuery, Level, NewActivity, Page,
 /// watermarks that were moved with them, so that they are read from the journals again. What nodes say of themselves
 /// has no source and is best effort.
 pub struct SqliteActivityLog {
-    writer: Arc<Writer>,
+    writer: Writer,
     readers: SqlitePool,
-    entries: ManyRows,
-    watermarks: ManyRows,
 }
 
 impl std::fmt::Debug for SqliteActivityLog {
@@ -46,24 +52,12 @@ impl SqliteActivityLog {
     pub async fn open(dir: &Path) -> Result<Self, StorageError> {
         open::make_dir(dir)?;
         let path = dir.join(ACTIVITY_FILE);
-        let options = open::writer_options(&path, true, SqliteSynchronous::Normal);
-        let connection = open::connect_and_migrate(&options, &open::ACTIVITY_MIGRATIONS).await?;
+        let options = WriterOptions::new(&path, Synchronous::Normal);
+        let connection =
+            open::connect_and_migrate(&options, true, &open::ACTIVITY_MIGRATIONS).await?;
         Ok(Self {
-            writer: Writer::new(options, dir.to_owned(), connection),
+            writer: Writer::open(options, connection).await?,
             readers: open::readers(&path, open::ACTIVITY_READERS),
-            entries: ManyRows::insert(
-                "activity (time_ms, level, service, event_type, order_id, message, folded, \
-                 source_domain, source_shard, position)",
-                10,
-                "ON CONFLICT (source_domain, source_shard, position) WHERE source_domain IS NOT NULL \
-                 DO NOTHING",
-            ),
-            watermarks: ManyRows::insert(
-                "watermark (source_domain, source_shard, position)",
-                3,
-                "ON CONFLICT (source_domain, source_shard) DO UPDATE SET \
-                 position = max(position, excluded.position)",
-            ),
         })
     }
 
@@ -79,33 +73,24 @@ impl SqliteActivityLog {
     /// Makes something go wrong.
     #[cfg(feature = "fault-injection")]
     pub fn inject(&self, fault: super::Fault) {
-        self.writer.faults.inject(fault);
-    }
-
-    async fn write(
-        &self,
-        transaction: &mut WriteTransaction<'_>,
-        entries: &[NewActivity],
-        watermarks: &[(ShardRef, u64)],
-    ) -> Result<(), StorageError> {
-        transaction
-            .write_rows(&self.entries, entries.iter(), bind_entry)
-            .await?;
-        transaction
-            .write_rows(
-                &self.watermarks,
-                watermarks.iter(),
-                |values, &(shard, position)| {
-                    rows::at(values, shard)?.number(position)?;
-                    Ok(())
-                },
-            )
-            .await?;
-        Ok(())
+        self.writer.inject(fault);
     }
 }
 
-fn bind_entry(values: &mut Values, entry: &NewActivity) -> Result<(), StorageError> {
+fn write(
+    transaction: &mut Transaction<'_>,
+    entries: &[NewActivity],
+    watermarks: &[(ShardRef, u64)],
+) -> Result<(), StorageError> {
+    transaction.write_rows(ENTRY, entries, bind_entry)?;
+    transaction.write_rows(WATERMARK, watermarks, |values, &(shard, position)| {
+        rows::at(values, shard)?.number(position)?;
+        Ok(())
+    })?;
+    Ok(())
+}
+
+fn bind_entry(values: &mut Row<'_, '_>, entry: &NewActivity) -> rusqlite::Result<()> {
     let folded = (!entry.message.is_ascii()).then(|| entry.message.to_lowercase());
     let source = entry.source;
     values
@@ -131,15 +116,18 @@ impl ActivityLog for SqliteActivityLog {
 
     async fn append(
         &self,
-        entries: &[NewActivity],
+        entries: Vec<NewActivity>,
         watermarks: &[(ShardRef, u64)],
     ) -> Result<(), StorageError> {
         if entries.is_empty() && watermarks.is_empty() {
             return Ok(());
         }
-        let mut transaction = self.writer.begin().await?;
-        let written = self.write(&mut transaction, entries, watermarks).await;
-        transaction.end(written).await
+        let watermarks = watermarks.to_vec();
+        let work = move |transaction: &mut Transaction<'_>| {
+            write(transaction, &entries, &watermarks)?;
+            transaction.fail_if_asked()
+        };
+        self.writer.transact(work).await
     }
 
     async fn search(&self, query: &ActivityQuery) -> Result<Page<ActivityEntry>, StorageError> {

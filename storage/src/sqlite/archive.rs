@@ -9,10 +9,12 @@ use async_trait::async_trait;
 use domain::{ShardRef, Timestamp};
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, Executor, Sqlite, SqliteConnection, Transaction,
-    sqlite::SqliteSynchronous,
 };
 
-use super::{ACTIVITY_FILE, STORE_FILE, decode, errors, meta, open};
+use super::{
+    ACTIVITY_FILE, STORE_FILE, decode, errors, meta, open,
+    options::{Synchronous, WriterOptions},
+};
 use crate::{
     Archive, Archived, StorageError, StoredRecord,
     archive::{above_the_mark, beyond},
@@ -42,8 +44,8 @@ impl SqliteArchive {
             let reading = open::begin_snapshot(path, migrations).await?;
             reading.close().await.map_err(errors::classify)?;
         }
-        let mut store = connect(dir, &path, SqliteSynchronous::Full).await?;
-        let log = connect(dir, &log_path, SqliteSynchronous::Full).await?;
+        let mut store = connect(dir, &path).await?;
+        let log = connect(dir, &log_path).await?;
         let meta = meta::read(&mut store).await?;
         Ok(Self {
             store,
@@ -62,12 +64,9 @@ impl SqliteArchive {
     }
 }
 
-async fn connect(
-    dir: &Path,
-    path: &Path,
-    synchronous: SqliteSynchronous,
-) -> Result<SqliteConnection, StorageError> {
-    open::writer_options(path, false, synchronous)
+async fn connect(dir: &Path, path: &Path) -> Result<SqliteConnection, StorageError> {
+    WriterOptions::new(path, Synchronous::Full)
+        .for_sqlx(false)
         .connect()
         .await
         .map_err(|error| errors::classify_open(error, dir))

@@ -1,4 +1,4 @@
-//! Values on their way into a statement.
+//! Values on their way into a statement that reads.
 
 use sqlx::{Arguments, Encode, Sqlite, Type, sqlite::SqliteArguments};
 
@@ -9,13 +9,6 @@ use crate::StorageError;
 pub(super) struct Values(SqliteArguments);
 
 impl Values {
-    /// Room for so many values.
-    pub(super) fn with_capacity(values: usize) -> Self {
-        let mut arguments = SqliteArguments::default();
-        arguments.reserve(values, 0);
-        Self(arguments)
-    }
-
     /// Adds a value.
     pub(super) fn add<T>(&mut self, value: T) -> Result<&mut Self, StorageError>
     where

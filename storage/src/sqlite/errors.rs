@@ -42,31 +42,43 @@ pub(super) fn classify(error: sqlx::Error) -> StorageError {
     }
 }
 
-/// As [`classify`], for a write in `dir`: tells a full quota, which SQLite reports like a broken device, from one.
-pub(super) fn classify_write(error: sqlx::Error, dir: &Path) -> StorageError {
-    let code = error.as_database_error().and_then(|database| {
-        let code = database.code()?;
-        code.parse::<i32>().ok()
-    });
-    match code {
-        Some(code)
-            if (code == SQLITE_IOERR_WRITE || code & 0xff == SQLITE_CANTOPEN)
-                && is_unwritable(dir) =>
-        {
-            StorageError::Full(error.to_string())
-        }
-        _ => classify(error),
+/// As [`classify`], for opening a file to write to it in `dir`: whatever goes wrong on a full disk, nothing was written.
+pub(super) fn classify_open(error: sqlx::Error, dir: &Path) -> StorageError {
+    of_open(classify(error), dir)
+}
+
+/// What an error of the connection that writes in `dir` means: tells a full quota, which SQLite reports like a broken
+/// device, from one.
+pub(super) fn classify_write(error: &rusqlite::Error, dir: &Path) -> StorageError {
+    let Some(code) = code_of(error) else {
+        return StorageError::Unavailable(error.to_string());
+    };
+    let text = format!("{error} (code {code})");
+    if (code == SQLITE_IOERR_WRITE || code & 0xff == SQLITE_CANTOPEN) && is_unwritable(dir) {
+        StorageError::Full(text)
+    } else {
+        by_code(code, text)
     }
 }
 
-/// As [`classify`], for opening a file to write to it in `dir`: whatever goes wrong on a full disk, nothing was written.
-pub(super) fn classify_open(error: sqlx::Error, dir: &Path) -> StorageError {
-    match classify(error) {
+/// As [`classify_open`], for the connection that writes.
+pub(super) fn classify_write_open(error: &rusqlite::Error, dir: &Path) -> StorageError {
+    of_open(classify_write(error, dir), dir)
+}
+
+fn of_open(error: StorageError, dir: &Path) -> StorageError {
+    match error {
         StorageError::Unavailable(text) | StorageError::Device(text) if is_unwritable(dir) => {
             StorageError::Full(text)
         }
         other => other,
     }
+}
+
+/// SQLite's extended code of an error, if it is SQLite's.
+fn code_of(error: &rusqlite::Error) -> Option<i32> {
+    let failure = error.sqlite_error()?;
+    Some(failure.extended_code)
 }
 
 fn by_code(code: i32, text: String) -> StorageError {
@@ -108,6 +120,8 @@ pub(super) const fn is_full(kind: ErrorKind) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     fn of(code: i32) -> StorageError {
@@ -127,5 +141,20 @@ mod tests {
         assert!(matches!(of(11 | (1 << 8)), StorageError::Damaged(_)));
         assert!(matches!(of(26), StorageError::Damaged(_)));
         assert!(matches!(of(19 | (8 << 8)), StorageError::Conflict(_)));
+    }
+
+    #[test]
+    fn an_error_of_the_writer_keeps_its_extended_code() {
+        let dir = tempfile::tempdir().unwrap();
+        let of = |code| {
+            let error = rusqlite::ffi::Error::new(code);
+            classify_write(&rusqlite::Error::SqliteFailure(error, None), dir.path())
+        };
+        assert!(of(10 | (4 << 8)).is_fatal(), "fsync");
+        assert!(of(SQLITE_IOERR_WRITE).is_fatal(), "there is room");
+        assert!(!of(10 | (19 << 8)).is_fatal(), "shm size");
+        assert!(matches!(of(13), StorageError::Full(_)));
+        assert!(matches!(of(14), StorageError::Unavailable(_)));
+        assert!(matches!(of(19 | (6 << 8)), StorageError::Conflict(_)));
     }
 }

@@ -3,7 +3,7 @@
 
 #[cfg(not(feature = "fault-injection"))]
 mod none {
-    use sqlx::SqliteConnection;
+    use rusqlite::Connection;
 
     use crate::StorageError;
 
@@ -11,12 +11,9 @@ mod none {
     #[derive(Default)]
     pub(in crate::sqlite) struct Faults {}
 
-    #[allow(clippy::unused_async, clippy::unused_self)]
+    #[allow(clippy::unused_self, clippy::unnecessary_wraps)]
     impl Faults {
-        pub(in crate::sqlite) async fn at_begin(
-            &self,
-            _connection: &mut SqliteConnection,
-        ) -> Result<(), sqlx::Error> {
+        pub(in crate::sqlite) fn at_begin(&self, _connection: &Connection) -> rusqlite::Result<()> {
             Ok(())
         }
 
@@ -24,7 +21,7 @@ mod none {
             Ok(())
         }
 
-        pub(in crate::sqlite) async fn after_rollback(&self, _connection: &mut SqliteConnection) {}
+        pub(in crate::sqlite) fn after_rollback(&self, _connection: &Connection) {}
     }
 }
 
@@ -32,7 +29,7 @@ mod none {
 mod some {
     use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-    use sqlx::SqliteConnection;
+    use rusqlite::Connection;
 
     use crate::StorageError;
 
@@ -64,24 +61,16 @@ mod some {
         }
 
         /// On a full disk: forbids the file to grow, and asks for more pages than it has free.
-        pub(in crate::sqlite) async fn at_begin(
-            &self,
-            connection: &mut SqliteConnection,
-        ) -> Result<(), sqlx::Error> {
+        pub(in crate::sqlite) fn at_begin(&self, connection: &Connection) -> rusqlite::Result<()> {
             if !self.disk_full.load(Ordering::SeqCst) {
                 return Ok(());
             }
             // Zero is refused as a limit; any other limit below the size of the file counts as that size.
-            sqlx::raw_sql("PRAGMA max_page_count = 1")
-                .execute(&mut *connection)
-                .await?;
-            sqlx::raw_sql(
-                "CREATE TABLE no_room AS SELECT zeroblob((2 + f.freelist_count) * s.page_size) \
+            connection.execute_batch(
+                "PRAGMA max_page_count = 1; \
+                 CREATE TABLE no_room AS SELECT zeroblob((2 + f.freelist_count) * s.page_size) \
                  FROM pragma_freelist_count f, pragma_page_size s",
             )
-            .execute(connection)
-            .await?;
-            Ok(())
         }
 
         pub(in crate::sqlite) fn at_commit(&self) -> Result<(), StorageError> {
@@ -96,10 +85,8 @@ mod some {
             }
         }
 
-        pub(in crate::sqlite) async fn after_rollback(&self, connection: &mut SqliteConnection) {
-            let _ = sqlx::raw_sql("PRAGMA max_page_count = 4294967294")
-                .execute(connection)
-                .await;
+        pub(in crate::sqlite) fn after_rollback(&self, connection: &Connection) {
+            let _ = connection.execute_batch("PRAGMA max_page_count = 4294967294");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! [`Journal`] on SQLite.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
 use domain::{
@@ -8,12 +8,14 @@ use domain::{
     users::User,
 };
 use engine::Head;
+use rusqlite::params;
 use sqlx::AssertSqlSafe;
 
 use super::{
     archive, decode, errors,
     reads::{read_heads, read_records},
     store::SqliteStore,
+    transaction::Transaction,
 };
 use crate::{
     Batch, Journal, Key, KeyRecord, ParkedRow, StorageError, StoredRecord, kept::Kept, links,
@@ -38,7 +40,7 @@ impl Journal for SqliteStore {
         }
     }
 
-    async fn commit(&self, batch: &Batch) -> Result<(), StorageError> {
+    async fn commit(&self, batch: &Arc<Batch>) -> Result<(), StorageError> {
         self.commit_batch(batch).await
     }
 
@@ -154,26 +156,16 @@ impl Journal for SqliteStore {
         // Domain by domain: only so does SQLite look each key up.
         let sql = "DELETE FROM keys WHERE domain = ?1 AND text IN \
                    (SELECT text FROM keys WHERE domain = ?1 AND expires_at_ms <= ?2 LIMIT ?3)";
-        let mut transaction = self.writer.begin().await?;
-        let mut purged = 0;
-        for domain in Domain::ALL {
-            let left = limit_of(limit).saturating_sub_unsigned(purged);
-            let done = sqlx::query(sql)
-                .bind(domain.code())
-                .bind(now.as_millis())
-                .bind(left)
-                .execute(transaction.connection()?)
-                .await;
-            match done {
-                Ok(done) => purged += done.rows_affected(),
-                Err(error) => {
-                    transaction.rollback().await;
-                    return Err(self.writer.error(error));
-                }
+        let work = move |transaction: &mut Transaction<'_>| {
+            let mut purged = 0;
+            for domain in Domain::ALL {
+                let left = limit_of(limit).saturating_sub_unsigned(purged);
+                purged +=
+                    transaction.execute(sql, params![domain.code(), now.as_millis(), left])?;
             }
-        }
-        transaction.commit().await?;
-        Ok(purged)
+            Ok(purged)
+        };
+        self.writer.transact(work).await
     }
 
     async fn parked(&self, shard: ShardRef) -> Result<Vec<ParkedRow>, StorageError> {
@@ -206,24 +198,14 @@ impl SqliteStore {
                    OR EXISTS (SELECT 1 FROM head WHERE domain = ?1 AND shard = ?2 AND epoch > ?4 AND owner = ?3) \
                    ON CONFLICT (domain, shard) DO UPDATE SET epoch = epoch + 1, owner = excluded.owner \
                    RETURNING epoch";
-        let mut transaction = self.writer.begin().await?;
-        let epoch: Result<Option<i64>, _> = sqlx::query_scalar(sql)
-            .bind(shard.domain.code())
-            .bind(shard.shard)
-            .bind(owner)
-            .bind(expected.map(u64::cast_signed))
-            .fetch_optional(transaction.connection()?)
-            .await;
-        let error = match epoch {
-            Ok(Some(epoch)) => {
-                transaction.commit().await?;
-                return Ok(epoch.cast_unsigned());
-            }
-            Ok(None) => StorageError::HeadMoved { shard },
-            Err(error) => self.writer.error(error),
+        let owner = owner.to_owned();
+        let work = move |transaction: &mut Transaction<'_>| {
+            let (domain, number) = (shard.domain.code(), shard.shard);
+            let expected = expected.map(u64::cast_signed);
+            let epoch = transaction.number(sql, params![domain, number, owner, expected])?;
+            epoch.ok_or(StorageError::HeadMoved { shard })
         };
-        transaction.rollback().await;
-        Err(error)
+        self.writer.transact(work).await
     }
 
     async fn load<T: Kept + Send + Unpin>(

@@ -1,14 +1,14 @@
-//! The embedded stores, on SQLite through sqlx.
+//! The embedded stores, on SQLite.
 //!
 //! - [`SqliteStore`] is `stampede.db`: journals, heads, read models, keys, credentials and parked commands, with
-//!   `synchronous=FULL`. One connection writes for all shards, a few others read.
+//!   `synchronous=FULL`. One connection writes for all shards, on a thread of its own (`writer`, `scribe`), through
+//!   rusqlite; a few others read, through sqlx. Both are the same SQLite.
 //! - [`SqliteActivityLog`] is `activity.db`, with `synchronous=NORMAL`: its watermarks are in the same file and the same
 //!   transaction as its entries, so a tail lost in a power cut is healed from the journals.
 //! - [`SqliteSnapshot`] and [`ActivitySnapshot`] are what `audit` and `replay` read: one transaction for reading, held
 //!   beside a live writer or on what a killed process has left.
 //!
-//! A lock on `DIR/lock` keeps out a second writer. Both files are in WAL mode. sqlx's own transactions are not used:
-//! their count of open transactions goes wrong when SQLite rolls back by itself, as it does on a full disk.
+//! A lock on `DIR/lock` keeps out a second writer. Both files are in WAL mode.
 
 mod activity;
 mod activity_snapshot;
@@ -21,15 +21,17 @@ mod decode;
 mod eras;
 mod errors;
 mod fault;
-mod insert;
 mod journal;
 mod meta;
 mod open;
+mod options;
 mod reads;
 mod rows;
+mod scribe;
 mod snapshot;
 mod snapshots;
 mod store;
+mod transaction;
 mod views;
 mod writer;
 

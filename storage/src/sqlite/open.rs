@@ -14,16 +14,17 @@ use domain::Timestamp;
 use sqlx::{
     ConnectOptions, SqliteConnection, SqlitePool,
     migrate::{MigrateError, Migrator},
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+    sqlite::SqlitePoolOptions,
 };
 
-use super::{LOCK_FILE, errors};
+use super::{
+    LOCK_FILE, errors,
+    options::{WriterOptions, reader_options},
+};
 use crate::StorageError;
 
 /// The mode of a data directory that is made.
 const DIR_MODE: u32 = 0o700;
-/// How long a statement waits for a lock of another connection.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a read waits for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections that read the store.
@@ -34,49 +35,8 @@ pub(super) const ACTIVITY_READERS: u32 = 2;
 const LOCK_TRIES: u32 = 5;
 /// The pause between two tries.
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
-/// Page cache of the connection that writes, in KiB. Indexes of old orders are touched at random.
-const WRITER_CACHE_KIB: u32 = 64 * 1024;
-/// Page cache of each connection that reads, in KiB.
-const READER_CACHE_KIB: u32 = 8 * 1024;
-/// Prepared statements that a connection keeps; more than there are.
-const STATEMENTS: usize = 256;
-/// Size to which the write-ahead log is cut when it starts anew, in bytes: a reader of a long snapshot makes it grow.
-const WAL_BYTES_KEPT: u32 = 64 * 1024 * 1024;
-
 pub(super) static STORE_MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 pub(super) static ACTIVITY_MIGRATIONS: Migrator = sqlx::migrate!("migrations/activity-sqlite");
-
-/// Options of a connection that writes.
-pub(super) fn writer_options(
-    path: &Path,
-    create: bool,
-    synchronous: SqliteSynchronous,
-) -> SqliteConnectOptions {
-    base_options(path)
-        .create_if_missing(create)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(synchronous)
-        .pragma("cache_size", format!("-{WRITER_CACHE_KIB}"))
-        .pragma("wal_autocheckpoint", "0")
-        .pragma("journal_size_limit", WAL_BYTES_KEPT.to_string())
-}
-
-/// Options of a connection that only reads. The file must be there.
-pub(super) fn reader_options(path: &Path) -> SqliteConnectOptions {
-    base_options(path)
-        .read_only(true)
-        .pragma("cache_size", format!("-{READER_CACHE_KIB}"))
-}
-
-fn base_options(path: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
-        .filename(path)
-        .busy_timeout(BUSY_TIMEOUT)
-        .foreign_keys(false)
-        .statement_cache_capacity(STATEMENTS)
-        .pragma("temp_store", "MEMORY")
-        .disable_statement_logging()
-}
 
 /// The connections that read, at most so many. They are opened when they are needed.
 pub(super) fn readers(path: &Path, connections_max: u32) -> SqlitePool {
@@ -182,13 +142,13 @@ fn io_error(what: &str, path: &Path, error: &io::Error) -> StorageError {
     }
 }
 
-/// Opens the connection that writes and brings the schema up to date.
+/// Opens a connection with sqlx and brings the schema up to date.
 pub(super) async fn connect_and_migrate(
-    options: &SqliteConnectOptions,
+    options: &WriterOptions,
+    create: bool,
     migrations: &Migrator,
 ) -> Result<SqliteConnection, StorageError> {
-    let path = options.get_filename().to_owned();
-    let dir = path.parent().unwrap_or(&path).to_owned();
+    let WriterOptions { path, dir, .. } = options;
     let describe = |error: StorageError| match error {
         StorageError::Unavailable(text) => {
             StorageError::Unavailable(format!("cannot open {}: {text}", path.display()))
@@ -196,13 +156,14 @@ pub(super) async fn connect_and_migrate(
         other => other,
     };
     let mut connection = options
+        .for_sqlx(create)
         .connect()
         .await
-        .map_err(|error| describe(errors::classify_open(error, &dir)))?;
+        .map_err(|error| describe(errors::classify_open(error, dir)))?;
     migrations
         .run(&mut connection)
         .await
-        .map_err(|error| migrate_error(error, &path))?;
+        .map_err(|error| migrate_error(error, path))?;
     Ok(connection)
 }
 

@@ -1,14 +1,14 @@
 //! The store as a whole.
 
-use std::{path::Path, sync::Arc};
+use std::path::Path;
 
 use domain::Topology;
-use sqlx::{SqlitePool, sqlite::SqliteSynchronous};
+use sqlx::SqlitePool;
 
 use super::{
     STORE_FILE, errors, meta,
     open::{self, DirLock},
-    rows::Statements,
+    options::{Synchronous, WriterOptions},
     writer::Writer,
 };
 use crate::StorageError;
@@ -25,9 +25,8 @@ pub enum OpenMode {
 /// Journals and read models in one SQLite file, open for writing. The lock on its directory is held as long as it
 /// lives.
 pub struct SqliteStore {
-    pub(super) writer: Arc<Writer>,
+    pub(super) writer: Writer,
     pub(super) readers: SqlitePool,
-    pub(super) statements: Statements,
     pub(super) topology: Topology,
     incarnation: u64,
     _lock: DirLock,
@@ -65,13 +64,13 @@ impl SqliteStore {
         }
         let lock = open::lock(dir)?;
         let create = mode == OpenMode::CreateIfMissing;
-        let options = open::writer_options(&path, create, SqliteSynchronous::Full);
-        let mut connection = open::connect_and_migrate(&options, &open::STORE_MIGRATIONS).await?;
+        let options = WriterOptions::new(&path, Synchronous::Full);
+        let mut connection =
+            open::connect_and_migrate(&options, create, &open::STORE_MIGRATIONS).await?;
         let meta = meta::establish(&mut connection, topology).await?;
         Ok(Self {
-            writer: Writer::new(options, dir.to_owned(), connection),
+            writer: Writer::open(options, connection).await?,
             readers: open::readers(&path, open::STORE_READERS),
-            statements: Statements::new(),
             topology: meta.topology,
             incarnation: meta.incarnation,
             _lock: lock,
@@ -102,7 +101,7 @@ impl SqliteStore {
     /// Makes something go wrong.
     #[cfg(feature = "fault-injection")]
     pub fn inject(&self, fault: super::Fault) {
-        self.writer.faults.inject(fault);
+        self.writer.inject(fault);
     }
 
     /// A connection for reading.

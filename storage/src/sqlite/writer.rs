@@ -1,223 +1,180 @@
-//! The one connection that writes.
+//! The one connection that writes, seen by those who have it write.
 //!
-//! It is taken out of its slot for a transaction and put back only when the transaction has ended for sure. If its
-//! future is dropped midway, or SQLite cannot say what became of the transaction, the connection is closed (which rolls
-//! back what is open) and the next transaction opens another.
+//! A transaction is handed over whole, as one job, to a thread that owns the connection (see `scribe`), and one answer
+//! comes back. Between them nothing waits for another thread: on busy processors each statement's way there and back
+//! would cost more than the statement.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::Path, sync::Arc, thread};
 
-use sqlx::{
-    ConnectOptions, SqliteConnection,
-    sqlite::{SqliteArguments, SqliteConnectOptions},
-};
-use tokio::sync::{Mutex, MutexGuard};
+use sqlx::{Connection, SqliteConnection};
+use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    bind::Values,
-    checkpoint::Checkpoints,
     errors,
     fault::Faults,
-    insert::{ManyRows, query_of},
+    options::WriterOptions,
+    scribe::{Scribe, Task},
+    transaction::Transaction,
 };
 use crate::StorageError;
 
+/// Transactions that wait for their turn; whoever comes later waits to get in.
+const TASKS_MAX: usize = 64;
+
+/// Hands transactions to the thread that writes. The thread ends when this is closed or dropped.
+///
+/// A transaction whose caller stops waiting either runs to its end or not at all: not if it had not begun, and to its end,
+/// which may be a commit, if it had. Transactions run in the order in which they were handed over, so whoever claims a
+/// shard afterwards knows what became of it.
 pub(super) struct Writer {
-    options: SqliteConnectOptions,
-    dir: PathBuf,
-    slot: Mutex<Option<SqliteConnection>>,
-    pub(super) faults: Faults,
-    pub(super) checkpoints: Checkpoints,
+    tasks: mpsc::Sender<Task>,
+    #[cfg(feature = "fault-injection")]
+    faults: Arc<Faults>,
 }
 
 impl Writer {
-    pub(super) fn new(
-        options: SqliteConnectOptions,
-        dir: PathBuf,
-        connection: SqliteConnection,
-    ) -> Arc<Self> {
-        Arc::new(Self {
-            options,
-            dir,
-            slot: Mutex::new(Some(connection)),
-            faults: Faults::default(),
-            checkpoints: Checkpoints::default(),
+    /// Opens the file on a thread of its own. `migrated` has brought it up to date, and is closed afterwards, so that it
+    /// is not the last connection, which would copy what a killed process has left in the write-ahead log.
+    pub(super) async fn open(
+        options: WriterOptions,
+        migrated: SqliteConnection,
+    ) -> Result<Self, StorageError> {
+        let (tasks, received) = mpsc::channel(TASKS_MAX);
+        let faults = Arc::<Faults>::default();
+        let (opened, is_open) = oneshot::channel();
+        let name = thread_name(&options.path);
+        let (with_faults, to_itself) = (Arc::clone(&faults), tasks.downgrade());
+        thread::Builder::new()
+            .name(name)
+            .spawn(
+                move || match Scribe::open(options, with_faults, to_itself) {
+                    Ok(scribe) => {
+                        let _ = opened.send(Ok(()));
+                        scribe.run(received);
+                    }
+                    Err(error) => {
+                        let _ = opened.send(Err(error));
+                    }
+                },
+            )
+            .map_err(|error| {
+                StorageError::Unavailable(format!("cannot start the thread that writes: {error}"))
+            })?;
+        is_open.await.unwrap_or_else(|_| Err(gone()))?;
+        migrated.close().await.map_err(errors::classify)?;
+        Ok(Self {
+            tasks,
+            #[cfg(feature = "fault-injection")]
+            faults,
         })
     }
 
-    /// How its connections are opened.
-    pub(super) const fn options(&self) -> &SqliteConnectOptions {
-        &self.options
-    }
-
-    /// Begins a transaction that writes. Waits for the one before it.
-    pub(super) async fn begin(self: &Arc<Self>) -> Result<WriteTransaction<'_>, StorageError> {
-        self.checkpoints.check()?;
-        let mut slot = self.slot.lock().await;
-        let connection = self.take(&mut slot).await?;
-        let mut transaction = WriteTransaction {
-            writer: self,
-            slot,
-            connection: Some(connection),
-            rows: 0,
-        };
-        match transaction.open().await {
-            Ok(()) => Ok(transaction),
-            Err(error) => {
-                transaction.rollback().await;
-                Err(error)
+    /// Runs a transaction: begins, does the work, and commits if the work succeeds, otherwise rolls back.
+    pub(super) async fn transact<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Transaction<'_>) -> Result<T, StorageError> + Send + 'static,
+    ) -> Result<T, StorageError> {
+        let (answer, answered) = oneshot::channel();
+        let job = move |scribe: &mut Scribe| {
+            // Whoever has gone before its turn came wants nothing any more.
+            if !answer.is_closed() {
+                let _ = answer.send(scribe.transact(work));
             }
-        }
+        };
+        self.tasks
+            .send(Task::Transact(Box::new(job)))
+            .await
+            .map_err(|_| gone())?;
+        answered.await.unwrap_or_else(|_| Err(gone()))
     }
 
-    async fn take(
-        &self,
-        slot: &mut Option<SqliteConnection>,
-    ) -> Result<SqliteConnection, StorageError> {
-        match slot.take() {
-            Some(connection) => Ok(connection),
-            None => self
-                .options
-                .connect()
-                .await
-                .map_err(|error| errors::classify_open(error, &self.dir)),
-        }
-    }
-
-    /// Does something with the connection while no transaction is under way.
-    pub(super) async fn between_transactions(
-        &self,
-        act: impl AsyncFnOnce(&mut SqliteConnection) -> Result<(), sqlx::Error>,
-    ) -> Result<(), StorageError> {
-        let mut slot = self.slot.lock().await;
-        let mut connection = self.take(&mut slot).await?;
-        act(&mut connection).await.map_err(|e| self.error(e))?;
-        *slot = Some(connection);
-        Ok(())
-    }
-
-    /// Closes the connection; the next transaction would open another.
+    /// Closes the connection, after what was handed over before, and ends the thread.
     pub(super) async fn close(&self) -> Result<(), StorageError> {
-        match self.slot.lock().await.take() {
-            Some(connection) => sqlx::Connection::close(connection)
-                .await
-                .map_err(|e| self.error(e)),
-            None => Ok(()),
+        let (answer, answered) = oneshot::channel();
+        if self.tasks.send(Task::Close(answer)).await.is_err() {
+            return Ok(());
         }
+        answered.await.unwrap_or_else(|_| Err(gone()))
     }
 
-    /// What an error of a connection that writes means.
-    pub(super) fn error(&self, error: sqlx::Error) -> StorageError {
-        errors::classify_write(error, &self.dir)
+    /// Makes something go wrong.
+    #[cfg(feature = "fault-injection")]
+    pub(super) fn inject(&self, fault: super::Fault) {
+        self.faults.inject(fault);
     }
 }
 
-/// A transaction under way. Dropped without an end it is rolled back, and the connection with it.
-pub(super) struct WriteTransaction<'a> {
-    writer: &'a Arc<Writer>,
-    slot: MutexGuard<'a, Option<SqliteConnection>>,
-    connection: Option<SqliteConnection>,
-    rows: u64,
+/// The answer of a thread that has ended, or whose job panicked.
+fn gone() -> StorageError {
+    StorageError::Unavailable("the store is closed, or a transaction panicked".to_owned())
 }
 
-impl WriteTransaction<'_> {
-    async fn open(&mut self) -> Result<(), StorageError> {
-        let writer = self.writer;
-        sqlx::query("BEGIN IMMEDIATE")
-            .execute(self.connection()?)
-            .await
-            .map_err(|e| writer.error(e))?;
-        let faults = &writer.faults;
-        faults
-            .at_begin(self.connection()?)
-            .await
-            .map_err(|e| writer.error(e))
+/// `sqlite-stampede` and `sqlite-activity`: Linux shows fifteen bytes.
+fn thread_name(path: &Path) -> String {
+    let stem = path.file_stem().unwrap_or(path.as_os_str());
+    format!("sqlite-{}", stem.to_string_lossy())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::sqlite::{
+        open::{ACTIVITY_MIGRATIONS, connect_and_migrate},
+        options::Synchronous,
+    };
+
+    async fn writer(dir: &Path) -> Writer {
+        let options = WriterOptions::new(&dir.join("activity.db"), Synchronous::Normal);
+        let migrated = connect_and_migrate(&options, true, &ACTIVITY_MIGRATIONS).await;
+        Writer::open(options, migrated.unwrap()).await.unwrap()
     }
 
-    /// The connection, for reading what the transaction sees.
-    pub(super) fn connection(&mut self) -> Result<&mut SqliteConnection, StorageError> {
-        self.connection
-            .as_mut()
-            .ok_or_else(|| StorageError::Unavailable("the transaction has ended".to_owned()))
+    fn take(transaction: &mut Transaction<'_>) -> Result<u64, StorageError> {
+        transaction.execute("INSERT INTO watermark VALUES (1, 1, 1)", [])
     }
 
-    /// Carries out a statement. Returns how many rows it changed.
-    pub(super) async fn execute(
-        &mut self,
-        sql: &Arc<str>,
-        arguments: SqliteArguments,
-    ) -> Result<u64, StorageError> {
-        let writer = self.writer;
-        let done = query_of(sql, arguments)
-            .execute(self.connection()?)
-            .await
-            .map_err(|e| writer.error(e))?;
-        self.rows += done.rows_affected();
-        Ok(done.rows_affected())
-    }
-
-    /// Writes rows in as few statements as there can be. Returns how many were written.
-    pub(super) async fn write_rows<T>(
-        &mut self,
-        statement: &ManyRows,
-        mut rows: impl ExactSizeIterator<Item = T>,
-        bind: impl Fn(&mut Values, T) -> Result<(), StorageError>,
-    ) -> Result<u64, StorageError> {
-        let mut written = 0;
-        for (taken, sql) in statement.plan(rows.len()) {
-            let mut values = Values::with_capacity(taken * statement.columns());
-            for row in rows.by_ref().take(taken) {
-                bind(&mut values, row)?;
-            }
-            written += self.execute(sql, values.into_arguments()).await?;
+    #[tokio::test]
+    async fn a_job_that_panics_is_answered_and_rolled_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let writer = writer(dir.path()).await;
+        for _ in 0..2 {
+            let outcome = writer.transact::<()>(|transaction| {
+                take(transaction)?;
+                panic!("on purpose");
+            });
+            let outcome = outcome.await;
+            assert!(matches!(outcome, Err(StorageError::Unavailable(_))));
         }
-        Ok(written)
+        assert_eq!(writer.transact(take).await.unwrap(), 1);
+        let again = writer.transact(take).await;
+        assert!(matches!(again, Err(StorageError::Conflict(_))), "{again:?}");
     }
 
-    /// Commits what was written, or rolls back if that failed, or if commits are to fail.
-    pub(super) async fn end(self, written: Result<(), StorageError>) -> Result<(), StorageError> {
-        match written.and_then(|()| self.writer.faults.at_commit()) {
-            Ok(()) => self.commit().await,
-            Err(error) => {
-                self.rollback().await;
-                Err(error)
-            }
-        }
+    #[tokio::test]
+    async fn whoever_writes_after_the_end_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let writer = writer(dir.path()).await;
+        assert_eq!(writer.transact(take).await.unwrap(), 1);
+        assert!(dir.path().join("activity.db-wal").exists());
+        writer.close().await.unwrap();
+        assert!(!dir.path().join("activity.db-wal").exists());
+        let outcome = writer.transact(take).await;
+        assert!(matches!(outcome, Err(StorageError::Unavailable(_))));
+        writer.close().await.unwrap();
     }
 
-    /// Commits, or rolls back and says why it could not.
-    pub(super) async fn commit(mut self) -> Result<(), StorageError> {
-        let writer = self.writer;
-        let outcome = sqlx::query("COMMIT")
-            .execute(self.connection()?)
-            .await
-            .map_err(|e| writer.error(e));
-        match outcome {
-            Ok(_) => {
-                *self.slot = self.connection.take();
-                Checkpoints::committed(writer, self.rows);
-                Ok(())
-            }
-            Err(error) => {
-                self.rollback().await;
-                Err(error)
-            }
-        }
-    }
-
-    /// Rolls back. SQLite may have done so by itself; then there is nothing to roll back, which is as good.
-    pub(super) async fn rollback(mut self) {
-        let Some(mut connection) = self.connection.take() else {
-            return;
-        };
-        let _ = sqlx::query("ROLLBACK").execute(&mut connection).await;
-        // Only a connection without an open transaction can begin one, and this one is tried where it costs little.
-        let is_usable = sqlx::raw_sql("BEGIN; ROLLBACK")
-            .execute(&mut connection)
-            .await
-            .is_ok();
-        self.writer.faults.after_rollback(&mut connection).await;
-        if is_usable {
-            *self.slot = Some(connection);
+    #[tokio::test]
+    async fn the_thread_closes_the_file_when_nobody_has_the_writer_any_more() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(writer(dir.path()).await);
+        let begun = Instant::now();
+        while dir.path().join("activity.db-wal").exists() {
+            assert!(begun.elapsed() < Duration::from_secs(20));
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
 }

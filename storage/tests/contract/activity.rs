@@ -36,7 +36,7 @@ async fn messages(log: &impl ActivityLog, query: ActivityQuery) -> Vec<String> {
 
 async fn entries_are_listed_newest_first(log: &impl ActivityLog) {
     for message in ["one", "two", "three"] {
-        log.append(&[entry(None, message)], &[]).await.unwrap();
+        log.append(vec![entry(None, message)], &[]).await.unwrap();
     }
     let mut query = ActivityQuery {
         limit: 2,
@@ -60,36 +60,36 @@ async fn entries_are_listed_newest_first(log: &impl ActivityLog) {
 
 async fn an_entry_is_written_once(log: &impl ActivityLog) {
     let (source, other) = (Some((orders(1), 7)), Some((orders(11), 7)));
-    log.append(&[entry(source, "first")], &[]).await.unwrap();
-    let again = [
+    log.append(vec![entry(source, "first")], &[]).await.unwrap();
+    let again = vec![
         entry(source, "again"),
         entry(other, "other"),
         entry(other, "other again"),
         entry(None, "node"),
         entry(None, "node"),
     ];
-    log.append(&again, &[]).await.unwrap();
+    log.append(again, &[]).await.unwrap();
     let all = messages(log, ActivityQuery::default()).await;
     assert_eq!(all, ["node", "node", "other", "first"]);
 }
 
 async fn watermarks_move_on(log: &impl ActivityLog) {
     assert_eq!(log.watermarks().await.unwrap(), []);
-    log.append(&[], &[(orders(1), 7), (products(2), 3)])
+    log.append(vec![], &[(orders(1), 7), (products(2), 3)])
         .await
         .unwrap();
-    log.append(&[entry(None, "x")], &[(orders(1), 9)])
+    log.append(vec![entry(None, "x")], &[(orders(1), 9)])
         .await
         .unwrap();
     let mut watermarks = log.watermarks().await.unwrap();
     watermarks.sort();
     assert_eq!(watermarks, [(orders(1), 9), (products(2), 3)]);
-    log.append(&[], &[]).await.unwrap();
+    log.append(vec![], &[]).await.unwrap();
 }
 
 async fn entries_are_filtered(log: &impl ActivityLog) {
     let order = order_id(1, 0);
-    let entries = [
+    let entries = vec![
         NewActivity {
             order_id: Some(order),
             ..entry(None, "Placed by Ada")
@@ -109,7 +109,7 @@ async fn entries_are_filtered(log: &impl ActivityLog) {
             ..entry(None, "Überlauf_1")
         },
     ];
-    log.append(&entries, &[]).await.unwrap();
+    log.append(entries, &[]).await.unwrap();
     let every = ActivityQuery::default;
     let text = |text: &str| ActivityQuery {
         text: Some(text.to_owned()),
@@ -176,10 +176,10 @@ async fn many_entries_are_whole(log: &impl ActivityLog) {
     let entries: Vec<_> = (1..=1_000)
         .map(|position| entry(Some((orders(1), position)), &position.to_string()))
         .collect();
-    log.append(&entries[..700], &[(orders(1), 700)])
+    log.append(entries[..700].to_vec(), &[(orders(1), 700)])
         .await
         .unwrap();
-    log.append(&entries[300..], &[(orders(1), 1_000)])
+    log.append(entries[300..].to_vec(), &[(orders(1), 1_000)])
         .await
         .unwrap();
     let query = ActivityQuery {

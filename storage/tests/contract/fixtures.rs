@@ -1,5 +1,7 @@
 //! Orders, products and records to write, and a pen that writes them as the journal writer does.
 
+use std::sync::Arc;
+
 use domain::{
     Currency, Domain, Money, NotificationId, OrderId, ProductId, Quantity, ShardRef, Timestamp,
     Topology, UserId,
@@ -200,7 +202,7 @@ impl Pen {
     }
 
     /// A batch of these turns and rows, which counts as committed.
-    pub(crate) fn batch(&mut self, turns: Vec<Turn>, rows: RowWrites) -> Batch {
+    pub(crate) fn batch(&mut self, turns: Vec<Turn>, rows: RowWrites) -> Arc<Batch> {
         for turn in turns {
             self.0.submit(turn).unwrap();
         }
@@ -209,7 +211,7 @@ impl Pen {
             .begin(usize::MAX)
             .map_or_else(Vec::new, |batch| batch.commits);
         self.0.committed();
-        Batch { commits, rows }
+        Arc::new(Batch { commits, rows })
     }
 
     pub(crate) async fn write(

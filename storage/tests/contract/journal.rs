@@ -1,6 +1,6 @@
 //! What every [`Journal`] must do. `make` gives a new, empty store of [`TOPOLOGY`].
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use domain::{ShardRef, orders::OrderStatus, users::Role};
 use storage::{Batch, Journal, RowWrites, StorageError};
@@ -116,11 +116,11 @@ async fn a_watermark_alone_is_committed(journal: &impl Journal) {
     let heads = journal.heads(&[products(2)]).await.unwrap();
     assert_eq!(heads[0].1.watermark(orders(1)), 9);
     assert_eq!(heads[0].1.revision, 2);
-    journal.commit(&Batch::default()).await.unwrap();
+    journal.commit(&Arc::default()).await.unwrap();
 }
 
 /// A batch for two shards with rows of many kinds.
-fn telling_batch(pen: &mut Pen) -> Batch {
+fn telling_batch(pen: &mut Pen) -> Arc<Batch> {
     let id = order_id(1, 0);
     let rows = RowWrites {
         orders: vec![(order(id, 5, OrderStatus::Created), 1)],
@@ -184,7 +184,7 @@ async fn a_stale_revision_writes_nothing(journal: &impl Journal) {
     // The same once more: an own commit whose outcome was unknown had landed.
     assert_moved(journal.commit(&batch).await, orders(1));
     let mut early = batch.clone();
-    early.commits[0].revision = 5;
+    Arc::make_mut(&mut early).commits[0].revision = 5;
     assert_moved(journal.commit(&early).await, orders(1));
     assert_eq!(journal.read(orders(1), 0, 9).await.unwrap().len(), 1);
     let heads = journal.heads(&[orders(1)]).await.unwrap();
@@ -197,16 +197,17 @@ async fn a_record_in_a_wrong_place_writes_nothing(journal: &impl Journal) {
         vec![turn(orders(1), vec![(record(1, 1), vec![])])],
         RowWrites::default(),
     );
-    batch.commits[0].last_position = 2;
-    batch.commits[0].records[0].position = 2;
+    let commit = &mut Arc::get_mut(&mut batch).unwrap().commits[0];
+    commit.last_position = 2;
+    commit.records[0].position = 2;
     assert_moved(journal.commit(&batch).await, orders(1));
-    let unclaimed = Batch {
+    let unclaimed = Arc::new(Batch {
         commits: vec![engine::ShardCommit {
             shard: orders(2),
             ..batch.commits[0].clone()
         }],
         rows: RowWrites::default(),
-    };
+    });
     assert_moved(journal.commit(&unclaimed).await, orders(2));
     assert_eq!(journal.read(orders(1), 0, 9).await.unwrap(), []);
 }
@@ -418,10 +419,10 @@ async fn keys_have_one_owner(journal: &impl Journal) {
     assert_eq!(journal.read(orders(1), 0, 9).await.unwrap().len(), 1);
     let forever = rows(vec![taken(&elsewhere, 201, None)]);
     let outcome = journal
-        .commit(&Batch {
+        .commit(&Arc::new(Batch {
             commits: vec![],
             rows: forever,
-        })
+        }))
         .await;
     assert!(matches!(outcome, Err(StorageError::Conflict(_))));
 }

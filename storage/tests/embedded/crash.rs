@@ -158,7 +158,7 @@ async fn victim() {
             order_id: None,
             message: "Placed".to_owned(),
         };
-        log.append(&[entry], &[(orders(1), position)])
+        log.append(vec![entry], &[(orders(1), position)])
             .await
             .unwrap();
         println!("placed {nth}");

@@ -125,7 +125,7 @@ async fn a_newer_schema_does_not_fit() {
     let dir = folders.next();
     drop(open(&dir).await);
     let log = SqliteActivityLog::open(&dir).await.unwrap();
-    log.append(&[], &[(orders(1), 1)]).await.unwrap();
+    log.append(vec![], &[(orders(1), 1)]).await.unwrap();
     drop(log);
     let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
                  VALUES (999, 'newer', true, x'00', 0)";

@@ -120,11 +120,11 @@ async fn the_activity_log_is_read_by_source() {
     ];
     let mut entries: Vec<_> = sources.map(|source| entry(Some(source))).into();
     entries.push(entry(None));
-    log.append(&entries, &[(orders(1), 2), (products(0), 1)])
+    log.append(entries, &[(orders(1), 2), (products(0), 1)])
         .await
         .unwrap();
     let mut snapshot = ActivitySnapshot::open(&dir).await.unwrap();
-    log.append(&[entry(Some((orders(3), 1)))], &[])
+    log.append(vec![entry(Some((orders(3), 1)))], &[])
         .await
         .unwrap();
     let mut read = snapshot.sources(None, 3).await.unwrap();

@@ -33,11 +33,11 @@ async fn sources_are_read_in_order_up_to_the_watermarks() {
     batch.extend(entries(orders(1), 1..=3));
     batch.push(entry(None, "of a node"));
     let watermarks = [(products(2), 5), (orders(11), 10)];
-    log.append(&batch, &watermarks).await.unwrap();
+    log.append(batch, &watermarks).await.unwrap();
 
     let mut snapshot = snapshot(&server, options(&database)).await;
     // Later than the snapshot: not told of.
-    log.append(&entries(products(2), 6..=9), &[(products(2), 9)])
+    log.append(entries(products(2), 6..=9), &[(products(2), 9)])
         .await
         .unwrap();
     assert_eq!(snapshot.watermarks(), [(orders(11), 10), (products(2), 5)]);
@@ -61,10 +61,10 @@ async fn after_a_restore_records_are_told_from_those_that_were_lost() {
     let server = Server::new().await;
     let database = server.next_database();
     let log = server.log(&database).await;
-    log.append(&entries(orders(1), 1..=9), &[(orders(1), 9)])
+    log.append(entries(orders(1), 1..=9), &[(orders(1), 9)])
         .await
         .unwrap();
-    log.append(&[], &[(orders(2), 3)]).await.unwrap();
+    log.append(vec![], &[(orders(2), 3)]).await.unwrap();
     // The database fell back to position 6.
     let lives = first_lives().chain([(orders(1), 7, "second".to_owned())]);
     let options = options_in(&database, Incarnations::new(lives));
@@ -75,7 +75,7 @@ async fn after_a_restore_records_are_told_from_those_that_were_lost() {
     let lowered = log.watermarks().await.unwrap();
     assert_eq!(lowered, [(orders(1), 6), (orders(2), 3)]);
 
-    log.append(&entries(orders(1), 5..=8), &[(orders(1), 8)])
+    log.append(entries(orders(1), 5..=8), &[(orders(1), 8)])
         .await
         .unwrap();
     // 5 and 6 were there; 7 and 8 are other records than those that were lost.
@@ -97,7 +97,7 @@ async fn what_cannot_be_decoded_is_damage() {
     let server = Server::new().await;
     let database = server.next_database();
     let log = server.log(&database).await;
-    log.append(&entries(orders(1), 1..=3), &[(orders(1), 3)])
+    log.append(entries(orders(1), 1..=3), &[(orders(1), 3)])
         .await
         .unwrap();
     let raw = server.database(&database);

@@ -52,7 +52,7 @@ async fn the_retention_can_be_set_changed_and_removed() {
             "step {nth}"
         );
         // Far in the future, so that none of them expires.
-        log.append(&entries(orders(1), [nth]), &[]).await.unwrap();
+        log.append(entries(orders(1), [nth]), &[]).await.unwrap();
         assert_eq!(everything(&log).await.len() as u64, nth);
     }
     server.clean().await;

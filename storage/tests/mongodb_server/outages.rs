@@ -33,8 +33,8 @@ async fn nothing_works_and_all_say_so(url: &str) {
     is_unavailable(log.watermarks()).await;
     is_unavailable(log.search(&query)).await;
     is_unavailable(log.prepare()).await;
-    is_unavailable(log.append(&entries(orders(1), 1..=2), &[(orders(1), 2)])).await;
-    is_unavailable(log.append(&[], &[(orders(1), 2)])).await;
+    is_unavailable(log.append(entries(orders(1), 1..=2), &[(orders(1), 2)])).await;
+    is_unavailable(log.append(vec![], &[(orders(1), 2)])).await;
     is_unavailable(log.lower_watermarks(&[(orders(1), 1)])).await;
     is_unavailable(MongoActivitySnapshot::open(url, options("stampede"))).await;
 }

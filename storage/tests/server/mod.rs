@@ -10,7 +10,7 @@ mod writing;
 use std::{
     str::FromStr,
     sync::{
-        Mutex,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -145,7 +145,7 @@ pub(crate) async fn run(url: &str, sql: &'static str) {
 }
 
 /// A batch that places the nth order of shard 1.
-pub(crate) fn placing(pen: &mut Pen, nth: u32) -> Batch {
+pub(crate) fn placing(pen: &mut Pen, nth: u32) -> Arc<Batch> {
     let id = order_id(1, nth);
     let rows = RowWrites {
         orders: vec![(order(id, 5, OrderStatus::Created), 1)],

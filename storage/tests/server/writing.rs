@@ -1,5 +1,7 @@
 //! What the contracts leave open: traces, texts that PostgreSQL does not take, keys twice in one batch.
 
+use std::sync::Arc;
+
 use domain::users::Role;
 use storage::{Batch, Journal, ProductQuery, RowWrites, StorageError, TraceContext, Views};
 
@@ -71,10 +73,10 @@ async fn two_of_one_batch_do_not_get_the_same_key() {
             keys,
             ..RowWrites::default()
         };
-        Batch {
+        Arc::new(Batch {
             commits: vec![],
             rows,
-        }
+        })
     };
     for expires in [None, Some(after_secs(1))] {
         let outcome = store.commit(&batch(expires, 101)).await;

@@ -215,6 +215,7 @@ impl JournalWriter {
         if let Some(longer) = self.env.faults.on_commit() {
             tokio::time::sleep(longer).await;
         }
+        let to_store = Arc::new(to_store);
         let writing = write(&*self.env.journal, &to_store, &unwritten);
         let span = tracing::debug_span!(target: STAGE, "store");
         let written = writing.instrument(span).await;
@@ -239,7 +240,9 @@ impl JournalWriter {
                     completion(Ok(()));
                 }
                 let publishing = tracing::debug_span!(target: STAGE, "publish").entered();
-                for (commit, events) in to_store.commits.into_iter().zip(events) {
+                // The store has let go of it, so nothing is copied.
+                let commits = Arc::unwrap_or_clone(to_store).commits;
+                for (commit, events) in commits.into_iter().zip(events) {
                     if !commit.records.is_empty() {
                         self.feed
                             .publish(commit.shard, committed(commit.records, events));
@@ -325,7 +328,7 @@ fn name(shards: &BTreeMap<ShardRef, ShardLine>) -> &'static str {
 /// rests on it.
 async fn write(
     journal: &dyn Journal,
-    to_store: &storage::Batch,
+    to_store: &Arc<storage::Batch>,
     unwritten: &[(ShardRef, u64)],
 ) -> Result<(), StorageError> {
     if !unwritten.is_empty() {
