@@ -32,6 +32,9 @@ const MAILBOX_CAPACITY: usize = 256;
 const PENDING_MAX: usize = 20_000;
 /// Entries of one transaction at most.
 const BATCH_MAX: usize = 4_000;
+/// The rest after a write, in which entries gather unless there are enough for a transaction: under load the log needs few
+/// large transactions, and while little happens an entry does not wait.
+const REST: Duration = Duration::from_millis(50);
 /// Records of one reading at most.
 const READ_MAX: usize = 2_000;
 /// How often it looks for what it has missed.
@@ -53,6 +56,8 @@ pub struct LogActor {
     held: BTreeMap<ShardRef, u64>,
     is_open: bool,
     is_writing: bool,
+    /// Whether it has just written.
+    is_resting: bool,
     /// Grows when everything in memory is thrown away.
     incarnation: u64,
     flushed: Option<oneshot::Sender<()>>,
@@ -89,6 +94,7 @@ impl LogActor {
             held: BTreeMap::new(),
             is_open: false,
             is_writing: false,
+            is_resting: false,
             incarnation: 0,
             flushed: None,
         }
@@ -99,6 +105,7 @@ impl LogActor {
         self.incarnation += 1;
         self.is_open = false;
         self.is_writing = false;
+        self.is_resting = false;
         self.pending.clear();
         let incarnation = self.incarnation;
         let (log, journal) = (self.log.clone(), self.env.journal.clone());
@@ -187,6 +194,9 @@ impl LogActor {
             }
             return;
         }
+        if self.is_resting && self.flushed.is_none() && self.pending.len() < BATCH_MAX {
+            return;
+        }
         self.is_writing = true;
         let rest = self.pending.split_off(BATCH_MAX.min(self.pending.len()));
         let entries = std::mem::replace(&mut self.pending, rest);
@@ -205,6 +215,13 @@ impl LogActor {
             this.is_writing = false;
             match written {
                 Ok(()) => {
+                    this.is_resting = true;
+                    ctx.run_later(REST, move |this, ctx| {
+                        if this.incarnation == incarnation {
+                            this.is_resting = false;
+                            this.write(ctx);
+                        }
+                    });
                     this.write(ctx);
                     this.heal_all(ctx);
                 }
