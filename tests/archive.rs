@@ -32,6 +32,11 @@ async fn a_shop_whose_history_was_archived_sells_on_and_says_what_it_no_longer_k
         let stream = anna.send(stream).await;
         stream.expect_problem(410, "history_archived");
     }
+    let [flag, store] = shop.store();
+    let id = orders[0]["id"].to_string();
+    let replay = stampede(["replay".into(), "order".into(), id.into(), flag, store]).await;
+    assert_eq!(replay.exit_code, 1, "{replay:?}");
+    assert!(replay.stderr.contains("was archived"), "{replay:?}");
     // What was ordered then can still be cancelled, and what is ordered now is as ever.
     let old = orders.iter().find(|order| order["status"] == "confirmed");
     let old = old.unwrap()["id"].as_u64().unwrap();

@@ -13,7 +13,7 @@ pub(crate) use times::rfc_3339;
 use std::{fmt, process::ExitCode};
 
 use domain::{
-    Aggregate, Domain, Event, OrderId,
+    Aggregate, Domain, Event, OrderId, Timestamp,
     orders::{Order, OrderEvent},
 };
 use storage::{
@@ -95,6 +95,8 @@ struct Entry {
 #[derive(Debug)]
 enum ReplayError {
     Unknown(OrderId),
+    /// Its first events are not in the journal, where what happened before this time was archived.
+    Archived(OrderId, Timestamp),
     NoSuchEvent {
         id: OrderId,
         at: u64,
@@ -111,9 +113,14 @@ enum ReplayError {
 }
 
 async fn replay(place: &Place, id: OrderId, at: Option<u64>) -> Result<Replayed, ReplayError> {
-    let history = history(place, id)
+    let (records, archived_before) = history(place, id)
         .await
-        .map_err(|error| ReplayError::Store(place.to_string(), error))?
+        .map_err(|error| ReplayError::Store(place.to_string(), error))?;
+    let is_whole = records.first().is_some_and(|record| record.seq == 1);
+    if let (false, Some(before)) = (is_whole, archived_before) {
+        return Err(ReplayError::Archived(id, before));
+    }
+    let history = records
         .into_iter()
         .map(|record| read(id, record))
         .collect::<Result<Vec<Entry>, _>>()?;
@@ -146,8 +153,11 @@ async fn replay(place: &Place, id: OrderId, at: Option<u64>) -> Result<Replayed,
     }
 }
 
-/// Every record of the order.
-async fn history(place: &Place, id: OrderId) -> Result<Vec<StoredRecord>, StorageError> {
+/// Every record of the order, and before which time records of orders were archived, if they were.
+async fn history(
+    place: &Place,
+    id: OrderId,
+) -> Result<(Vec<StoredRecord>, Option<Timestamp>), StorageError> {
     let mut store: Box<dyn Snapshot> = match place {
         Place::Directory(dir) => Box::new(SqliteSnapshot::open(dir).await?),
         Place::Cluster(config) => {
@@ -155,6 +165,8 @@ async fn history(place: &Place, id: OrderId) -> Result<Vec<StoredRecord>, Storag
             Box::new(PostgresSnapshot::of(options, &[Domain::Orders]).await?)
         }
     };
+    let archived = store.archived_in(Domain::Orders).await?;
+    let archived_before = archived.iter().map(|mark| mark.before).max();
     let mut history: Vec<StoredRecord> = Vec::new();
     loop {
         let after = history.last().map_or(0, |record| record.seq);
@@ -162,7 +174,7 @@ async fn history(place: &Place, id: OrderId) -> Result<Vec<StoredRecord>, Storag
         let is_last = page.len() < PAGE;
         history.extend(page);
         if is_last {
-            return Ok(history);
+            return Ok((history, archived_before));
         }
     }
 }
@@ -191,7 +203,10 @@ fn order_id(text: &str) -> Result<OrderId, String> {
 impl ReplayError {
     fn exit_code(&self) -> u8 {
         match self {
-            Self::Unknown(_) | Self::NoSuchEvent { .. } | Self::Unreadable { .. } => EXIT_NOT_THERE,
+            Self::Unknown(_)
+            | Self::Archived(..)
+            | Self::NoSuchEvent { .. }
+            | Self::Unreadable { .. } => EXIT_NOT_THERE,
             Self::Store(..) => EXIT_UNREADABLE,
         }
     }
@@ -201,6 +216,11 @@ impl fmt::Display for ReplayError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unknown(id) => write!(f, "there is no order {id}"),
+            Self::Archived(id, before) => write!(
+                f,
+                "the journal has no beginning of order {id}: what happened before {} was archived",
+                rfc_3339(*before)
+            ),
             Self::NoSuchEvent { id, at, last } => write!(
                 f,
                 "order {id} has no event {at}: --at takes a number from 1 to {last}"

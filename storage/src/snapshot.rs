@@ -5,7 +5,7 @@
 
 use async_trait::async_trait;
 use domain::{
-    OrderId, ShardRef, Timestamp, Topology, notifications::Notification, orders::Order,
+    Domain, OrderId, ShardRef, Timestamp, Topology, notifications::Notification, orders::Order,
     products::Product, users::User,
 };
 use engine::Head;
@@ -14,6 +14,7 @@ use crate::{
     Archived, KeyRecord, ParkedRow, StorageError, StoredRecord,
     columns::{NotificationColumns, OrderColumns, ProductColumns, UserColumns},
     encoding::DecodeError,
+    topology::SHARDED,
 };
 
 /// A row that keeps the state of an aggregate, as it is: it may be wrong, and that is for the reader to find out.
@@ -64,8 +65,17 @@ pub trait Snapshot: Send {
     /// Every head, links included.
     async fn heads(&mut self) -> Result<Vec<(ShardRef, Head<ShardRef>)>, StorageError>;
 
+    /// The mark of every journal of a domain whose beginning was archived.
+    async fn archived_in(&mut self, domain: Domain) -> Result<Vec<Archived>, StorageError>;
+
     /// The mark of every journal whose beginning was archived.
-    async fn archived(&mut self) -> Result<Vec<Archived>, StorageError>;
+    async fn archived(&mut self) -> Result<Vec<Archived>, StorageError> {
+        let mut archived = Vec::new();
+        for domain in SHARDED {
+            archived.extend(self.archived_in(domain).await?);
+        }
+        Ok(archived)
+    }
 
     /// Records of a shard after a position, in order.
     async fn records(

@@ -44,14 +44,10 @@ impl Snapshot for PostgresSnapshot {
         Ok(heads)
     }
 
-    async fn archived(&mut self) -> Result<Vec<Archived>, StorageError> {
-        let mut archived = Vec::new();
-        for domain in SHARDED {
-            let arguments = Values::default().into_arguments();
-            let rows = self.fetch(domain, all_marks(domain), arguments).await?;
-            archived.extend(marks_of(domain, &rows)?);
-        }
-        Ok(archived)
+    async fn archived_in(&mut self, domain: Domain) -> Result<Vec<Archived>, StorageError> {
+        let arguments = Values::default().into_arguments();
+        let rows = self.fetch(domain, all_marks(domain), arguments).await?;
+        marks_of(domain, &rows)
     }
 
     async fn records(

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use domain::{
-    OrderId, ShardRef, Timestamp, Topology, notifications::Notification, orders::Order,
+    Domain, OrderId, ShardRef, Timestamp, Topology, notifications::Notification, orders::Order,
     products::Product, users::User,
 };
 use engine::Head;
@@ -27,8 +27,11 @@ impl Snapshot for SqliteSnapshot {
         Ok(heads.map(|(shard, _, head)| (shard, head)).collect())
     }
 
-    async fn archived(&mut self) -> Result<Vec<Archived>, StorageError> {
-        Self::archived(self).await
+    async fn archived_in(&mut self, domain: Domain) -> Result<Vec<Archived>, StorageError> {
+        let archived = self.archived().await?.into_iter();
+        Ok(archived
+            .filter(|mark| mark.shard.domain == domain)
+            .collect())
     }
 
     async fn records(
