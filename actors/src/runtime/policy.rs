@@ -12,8 +12,9 @@ use engine::{
 
 /// Turns of one shard that may have begun and not be committed; commands beyond it are refused, links wait.
 pub const TURNS_MAX: usize = 8_192;
-/// Commands to one aggregate that may have begun and not be committed; more are refused.
-pub const AGGREGATE_COMMANDS_MAX: usize = 256;
+/// Commands to one aggregate that may have begun and not be committed; more are refused. Few, so that who floods one
+/// aggregate gets little of its shard's thread and of each transaction.
+pub const AGGREGATE_COMMANDS_MAX: usize = 64;
 /// Messages that may wait at a shard: commands from services, and deliveries, each of which holds many records.
 pub const SHARD_MAILBOX_CAPACITY: usize = 8_192;
 /// An aggregate that is not at rest leaves memory after this time without a turn.
