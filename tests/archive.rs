@@ -1,5 +1,7 @@
 //! A shop whose history was archived sells on.
 
+use std::fs;
+
 use crate::audit_damage::{change, closed_shop};
 use crate::harness::{Order, PASSWORD, SOON, Shop, eventually, only_with, stampede};
 
@@ -18,6 +20,22 @@ async fn a_shop_whose_history_was_archived_sells_on_and_says_what_it_no_longer_k
         change(&shop.data_dir(), sql);
     }
     shop.restart().await;
+    sell_on(shop).await;
+}
+
+#[tokio::test]
+async fn an_activity_log_that_is_begun_anew_begins_behind_the_archive() {
+    only_with!(Embedded, "it changes the files of the embedded store");
+    let mut shop = closed_shop().await;
+    for sql in ARCHIVE_ALL {
+        change(&shop.data_dir(), sql);
+    }
+    fs::remove_file(shop.data_dir().join("activity.db")).unwrap();
+    shop.restart().await;
+    sell_on(shop).await;
+}
+
+async fn sell_on(mut shop: Shop) {
     let anna = shop.visitor().logged_in("anna", PASSWORD).await;
     let orders = anna.orders().await;
     assert_eq!(orders.len(), 4);
