@@ -19,6 +19,8 @@ mod cluster;
 mod commits;
 #[path = "load/connection.rs"]
 mod connection;
+#[path = "compare/crashed.rs"]
+mod crashed;
 #[path = "compare/database.rs"]
 mod database;
 #[path = "load/driver.rs"]
@@ -31,6 +33,8 @@ mod engine_alone;
 mod figures;
 #[path = "load/fsync.rs"]
 mod fsync;
+#[path = "compare/history.rs"]
+mod history;
 #[path = "../src/http_client/mod.rs"]
 #[allow(
     dead_code,
@@ -42,6 +46,8 @@ mod http_client;
 mod interrupt;
 #[path = "compare/machine.rs"]
 mod machine;
+#[path = "compare/memory.rs"]
+mod memory;
 #[path = "compare/pgbench.rs"]
 mod pgbench;
 #[path = "load/process.rs"]
@@ -52,6 +58,8 @@ mod processor;
 mod raw_sqlite;
 #[path = "load/report.rs"]
 mod report;
+#[path = "compare/resident.rs"]
+mod resident;
 #[path = "compare/rows.rs"]
 mod rows;
 #[path = "compare/servers.rs"]
@@ -95,6 +103,11 @@ struct Arguments {
     /// Put data of embedded stores below this directory.
     #[arg(long, default_value = env!("CARGO_TARGET_TMPDIR"))]
     directory: PathBuf,
+    #[command(flatten)]
+    stores: history::Stores,
+    /// Measure the memory of resident orders alone, and print it: this program starts itself again so.
+    #[arg(long, hide = true)]
+    resident_orders: bool,
     /// What the sources are called: a commit.
     #[arg(long, hide = true, default_value = "unknown")]
     sources: String,
@@ -112,6 +125,8 @@ enum Part {
     Cluster,
     /// Plain SQL alone.
     Sql,
+    /// Everything in one process, on a store with a short history and on one with a long one.
+    History,
 }
 
 impl Arguments {
@@ -121,7 +136,7 @@ impl Arguments {
 
     /// Whether PostgreSQL is asked for anything.
     fn needs_servers(&self) -> bool {
-        self.only != Some(Part::Up)
+        self.has(Part::Cluster) || self.has(Part::Sql)
     }
 
     fn measured(&self) -> Duration {
@@ -139,6 +154,9 @@ fn main() -> anyhow::Result<()> {
         (1..=SECONDS_MAX).contains(&arguments.seconds) && arguments.rounds > 0,
         "a measurement takes 1 to {SECONDS_MAX} seconds, and it takes a round"
     );
+    if arguments.resident_orders {
+        return resident::print(&arguments.directory);
+    }
     interrupt::listen()?;
     std::fs::create_dir_all(&arguments.directory)
         .with_context(|| format!("cannot make {}", arguments.directory.display()))?;
@@ -192,6 +210,11 @@ fn measure(
     if arguments.has(Part::Up) {
         embedded::measure(directory, measured, round)?;
         engine_alone::measure(directory, measured, round)?;
+        resident::measure(directory, round)?;
+        crashed::measure(directory, round)?;
+    }
+    if arguments.has(Part::History) {
+        history::measure(&arguments.stores, directory, measured, round)?;
     }
     if let Some(servers) = servers {
         pgbench::measure(servers, measured, round)?;

@@ -12,20 +12,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actors::{
-    Shop,
-    products::StockAdjustment,
-    system::{Decisions, Fault},
-};
-use domain::{ProductId, UserId, orders::CancelledBy};
-use futures::{StreamExt, stream};
+use actors::Shop;
+use domain::{ProductId, UserId};
 use storage::ActivityQuery;
-use support::{open, order, product};
+use support::{
+    crashes::{BETWEEN_PANICS, load, order_panic, panic_at, product_panic},
+    open, order, product,
+};
 
-/// A budget of ten restarts in ten seconds allows one a second.
-const BETWEEN_PANICS: Duration = Duration::from_millis(1_100);
 const ROUNDS: usize = 15;
-const AT_A_TIME: usize = 100;
 
 fn main() {
     actix_rt::System::new().block_on(async {
@@ -71,64 +66,6 @@ async fn report<F: Future<Output = Duration>>(
         times[ROUNDS / 2].as_secs_f64() * 1e3,
         times[ROUNDS - 1].as_secs_f64() * 1e3
     );
-}
-
-/// Orders for one product without end.
-async fn load(shop: Shop, product: ProductId) {
-    stream::iter(1..)
-        .for_each_concurrent(AT_A_TIME, |number: u64| {
-            let placed =
-                shop.orders
-                    .place(order(1 + number % 64, product, 1, Duration::from_secs(5)));
-            async move {
-                let _ = placed.await;
-            }
-        })
-        .await;
-}
-
-async fn panic_at(shop: &Shop, actor: &str, matching: &str, times: Option<u32>) {
-    let decisions = Decisions {
-        actor: actor.to_owned(),
-        id: None,
-        matching: Some(matching.to_owned()),
-        times,
-    };
-    let fault = Fault::Panic { decisions };
-    shop.system.inject(fault, None).await.unwrap();
-}
-
-async fn product_panic(shop: &Shop, product: ProductId) -> Duration {
-    panic_at(shop, "product", "AdjustStock", Some(1)).await;
-    let adjust = || {
-        shop.products.adjust(
-            product,
-            StockAdjustment {
-                delta: 1,
-                reason: "counted".into(),
-                by: UserId::new(1).unwrap(),
-                idempotency: None,
-            },
-        )
-    };
-    adjust().await.unwrap_err();
-    let crashed = Instant::now();
-    adjust().await.unwrap();
-    crashed.elapsed()
-}
-
-async fn order_panic(shop: &Shop, product: ProductId) -> Duration {
-    let placed = shop
-        .orders
-        .place(order(7, product, 1, Duration::from_secs(5)))
-        .await
-        .unwrap();
-    panic_at(shop, "order", "CancelOrder", Some(1)).await;
-    let cancel = || shop.orders.cancel(placed.order.id, CancelledBy::Customer);
-    cancel().await.unwrap_err();
-    let crashed = Instant::now();
-    cancel().await.unwrap();
-    crashed.elapsed()
 }
 
 async fn poison(shop: &Shop, product: ProductId) -> Duration {

@@ -2,6 +2,7 @@
 
 use crate::cluster::Size;
 use crate::figures::{self, Figures, Round};
+use crate::history;
 use crate::pgbench::{self, Case, HOT_16, HOT_64, ONE_STATEMENT, STATEMENTS, UNIFORM_16};
 
 /// What is promised of a ratio.
@@ -88,8 +89,34 @@ pub(crate) fn judge(figures: &Figures) -> Vec<Bar> {
             ratio(round.get(above), round.get(below))
         });
     }
+    for (figure, bound) in BOUNDED {
+        judge(
+            format!("{figure} / {bound}"),
+            Promise::AtMost(1.0),
+            &|round| ratio(round.get(figure), Some(bound)),
+        );
+    }
+    let (small, large) = (history::Size::Small, history::Size::Large);
+    judge(
+        "long history / short history, orders of new products".to_owned(),
+        Promise::AtLeast(0.95),
+        &|round| {
+            ratio(
+                round.get(&large.new_products()),
+                round.get(&small.new_products()),
+            )
+        },
+    );
     bars
 }
+
+/// Figures that must not exceed a bound: 2 KiB, twice 50 ms, and ten seconds.
+const BOUNDED: [(&str, f64); 4] = [
+    (figures::RESIDENT_ORDER, 2_048.0),
+    (figures::PRODUCT_CRASHED, 50.0),
+    (figures::ORDER_CRASHED, 50.0),
+    (figures::NODE_KILLED, 10_000.0),
+];
 
 /// The bars of one process: what, which promise, and two figures, the first by the second.
 const UP: [(&str, Promise, &str, &str); 6] = [

@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 
 use crate::database::Database;
 use crate::embedded::{CROWD, at_half_of_peak, closed_loop};
-use crate::figures::Round;
+use crate::figures::{self, Round};
 use crate::interrupt;
 use crate::pgbench::SHARDS;
 use crate::process::Process;
@@ -79,7 +79,7 @@ pub(crate) fn measure(
 ) -> anyhow::Result<()> {
     for size in [Size::OneNode, Size::TwoNodes] {
         interrupt::check()?;
-        let cluster = Cluster::start(servers, directory, size)?;
+        let mut cluster = Cluster::start(servers, directory, size)?;
         let target = Target::running(&cluster.url, PASSWORD, CROWD)?;
         let processes = cluster.processes.iter();
         let processes = processes.map(|(name, process)| (*name, process.id()));
@@ -101,6 +101,12 @@ pub(crate) fn measure(
         let (tally, used) = processor::run(&plan, &watched)?;
         round.say(size.accept_p99(), latency_ms(&tally, 0.99));
         round.note_processor(&format!("{}, accepted at half of peak", size.name()), &used);
+        if size == Size::TwoNodes {
+            interrupt::check()?;
+            cluster.kill_a_node();
+            let served = target.is_served_again()?;
+            round.say(figures::NODE_KILLED, served.as_secs_f64() * 1e3);
+        }
     }
     Ok(())
 }
@@ -154,6 +160,17 @@ impl Cluster {
             database,
             _home: home,
         })
+    }
+}
+
+impl Cluster {
+    /// Kills the last node.
+    fn kill_a_node(&mut self) {
+        let node = self
+            .processes
+            .iter()
+            .rposition(|(name, _)| *name == "nodes");
+        drop(node.map(|node| self.processes.remove(node)));
     }
 }
 

@@ -40,6 +40,15 @@ pub(crate) const ENGINE_UNIFORM: &str = "engine alone, uniform, 512 at a time, o
 /// See [`ENGINE_UNIFORM`].
 pub(crate) const ENGINE_HOT: &str = "engine alone, hot, 512 at a time, orders/s";
 
+/// How much the memory of a process grows with an order that waits in it.
+pub(crate) const RESIDENT_ORDER: &str = "memory of a resident order, bytes";
+/// The worst of [`crate::crashed::CRASHES`].
+pub(crate) const PRODUCT_CRASHED: &str = "a crashed product actor answers again, worst of 5, ms";
+/// See [`PRODUCT_CRASHED`].
+pub(crate) const ORDER_CRASHED: &str = "a crashed order actor answers again, worst of 5, ms";
+/// From the end of one of two nodes until every buyer has an order confirmed again.
+pub(crate) const NODE_KILLED: &str = "a killed node's shards are served again, ms";
+
 /// One round.
 #[derive(Debug, Default)]
 pub(crate) struct Round {

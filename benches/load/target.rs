@@ -4,7 +4,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -20,6 +20,9 @@ pub(crate) const PASSWORD: &str = "a buyer of the load benchmark 1";
 pub(crate) const READY_LINE: &str = "Stampede is ready: ";
 /// What no run can sell out.
 const STOCK: u64 = 1_000_000_000;
+/// The longest time without service that is waited for.
+const OUTAGE_MAX: Duration = Duration::from_secs(60);
+const OUTAGE_POLL: Duration = Duration::from_millis(50);
 /// Requests in flight while users and products are made.
 const PREPARED_AT_ONCE: usize = 32;
 
@@ -82,10 +85,48 @@ impl Target {
         })
     }
 
+    /// How long it takes until every buyer has had an order confirmed; each tries again and again.
+    ///
+    /// # Errors
+    /// If one of them has none after [`OUTAGE_MAX`].
+    #[allow(dead_code, reason = "not every benchmark ends processes")]
+    pub(crate) fn is_served_again(&self) -> anyhow::Result<Duration> {
+        let begun = Instant::now();
+        let http = Client::builder().no_proxy().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let mut buyers = JoinSet::new();
+        for (token, product) in self.tokens.iter().zip(self.products.iter().cycle()) {
+            let order = http
+                .post(format!("http://{}/v1/orders", self.address))
+                .bearer_auth(token)
+                .json(&json!({"lines": [{"product_id": product, "quantity": 1}]}));
+            buyers.spawn_on(confirmed(order, begun), runtime.handle());
+        }
+        let served = runtime.block_on(buyers.join_all());
+        let served: Vec<Duration> = served.into_iter().collect::<anyhow::Result<_>>()?;
+        served.into_iter().max().context("nobody buys")
+    }
+
     /// The id of the process, if it was started here.
     pub(crate) fn process_id(&self) -> Option<u32> {
         Some(self.program.as_ref()?.process.id())
     }
+}
+
+/// Sends an order until one is confirmed.
+async fn confirmed(order: reqwest::RequestBuilder, begun: Instant) -> anyhow::Result<Duration> {
+    while begun.elapsed() < OUTAGE_MAX {
+        let again = order.try_clone().context("a body that can be sent again")?;
+        if let Ok(answer) = again.send().await
+            && answer.status() == StatusCode::CREATED
+        {
+            return Ok(begun.elapsed());
+        }
+        tokio::time::sleep(OUTAGE_POLL).await;
+    }
+    bail!("an order is not confirmed after {OUTAGE_MAX:?}")
 }
 
 fn socket_address(url: &str) -> anyhow::Result<SocketAddr> {

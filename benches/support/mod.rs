@@ -5,6 +5,8 @@
     reason = "a shop that does not open ends a benchmark"
 )]
 
+pub(crate) mod crashes;
+
 use std::{path::Path, sync::Arc, time::Duration};
 
 use actors::{

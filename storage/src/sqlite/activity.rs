@@ -12,7 +12,7 @@ use super::{
     decode, errors,
     journal::limit_of,
     open,
-    options::{Synchronous, WriterOptions},
+    options::WriterOptions,
     rows,
     transaction::{Row, Transaction},
     writer::Writer,
@@ -52,7 +52,7 @@ impl SqliteActivityLog {
     pub async fn open(dir: &Path) -> Result<Self, StorageError> {
         open::make_dir(dir)?;
         let path = dir.join(ACTIVITY_FILE);
-        let options = WriterOptions::new(&path, Synchronous::Normal);
+        let options = WriterOptions::of_activity(&path);
         let connection =
             open::connect_and_migrate(&options, true, &open::ACTIVITY_MIGRATIONS).await?;
         Ok(Self {

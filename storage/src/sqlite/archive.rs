@@ -11,10 +11,7 @@ use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, Executor, Sqlite, SqliteConnection, Transaction,
 };
 
-use super::{
-    ACTIVITY_FILE, STORE_FILE, decode, errors, meta, open,
-    options::{Synchronous, WriterOptions},
-};
+use super::{ACTIVITY_FILE, STORE_FILE, decode, errors, meta, open, options::WriterOptions};
 use crate::{
     Archive, Archived, StorageError, StoredRecord,
     archive::{above_the_mark, beyond},
@@ -64,8 +61,9 @@ impl SqliteArchive {
     }
 }
 
+/// Opens either file so that what is committed is on the device: of the log too, because what is removed relies on it.
 async fn connect(dir: &Path, path: &Path) -> Result<SqliteConnection, StorageError> {
-    WriterOptions::new(path, Synchronous::Full)
+    WriterOptions::of_store(path)
         .for_sqlx(false)
         .connect()
         .await

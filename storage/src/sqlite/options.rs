@@ -13,8 +13,10 @@ use crate::StorageError;
 
 /// How long a statement waits for a lock of another connection.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// Page cache of the connection that writes, in KiB. Indexes of old orders are touched at random.
-const WRITER_CACHE_KIB: u32 = 64 * 1024;
+/// Page cache of the connection that writes journals and read models, in KiB. Indexes of old orders are touched at random.
+const STORE_CACHE_KIB: u32 = 64 * 1024;
+/// Page cache of the connection that writes the activity log, in KiB: it only adds at the ends of its table and indexes.
+const ACTIVITY_CACHE_KIB: u32 = 8 * 1024;
 /// Page cache of each connection that reads, in KiB.
 const READER_CACHE_KIB: u32 = 8 * 1024;
 /// Prepared statements that a connection keeps; more than there are.
@@ -24,7 +26,7 @@ const WAL_BYTES_KEPT: u32 = 64 * 1024 * 1024;
 
 /// When SQLite forces a commit to the device.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Synchronous {
+enum Synchronous {
     /// Before it says that it is done.
     Full,
     /// When the write-ahead log is copied.
@@ -38,14 +40,26 @@ pub(super) struct WriterOptions {
     /// The folder of the file.
     pub(super) dir: PathBuf,
     synchronous: Synchronous,
+    cache_kib: u32,
 }
 
 impl WriterOptions {
-    pub(super) fn new(path: &Path, synchronous: Synchronous) -> Self {
+    /// Options for the journals and read models: what is committed is on the device.
+    pub(super) fn of_store(path: &Path) -> Self {
+        Self::new(path, Synchronous::Full, STORE_CACHE_KIB)
+    }
+
+    /// Options for the activity log, whose newest entries can be written again.
+    pub(super) fn of_activity(path: &Path) -> Self {
+        Self::new(path, Synchronous::Normal, ACTIVITY_CACHE_KIB)
+    }
+
+    fn new(path: &Path, synchronous: Synchronous, cache_kib: u32) -> Self {
         Self {
             path: path.to_owned(),
             dir: path.parent().unwrap_or(path).to_owned(),
             synchronous,
+            cache_kib,
         }
     }
 
@@ -80,7 +94,7 @@ impl WriterOptions {
         [
             ("journal_mode", "WAL".to_owned()),
             ("synchronous", synchronous.to_owned()),
-            ("cache_size", format!("-{WRITER_CACHE_KIB}")),
+            ("cache_size", format!("-{}", self.cache_kib)),
             ("wal_autocheckpoint", "0".to_owned()),
             ("journal_size_limit", WAL_BYTES_KEPT.to_string()),
             ("temp_store", "MEMORY".to_owned()),

@@ -8,7 +8,7 @@ use sqlx::SqlitePool;
 use super::{
     STORE_FILE, errors, meta,
     open::{self, DirLock},
-    options::{Synchronous, WriterOptions},
+    options::WriterOptions,
     writer::Writer,
 };
 use crate::StorageError;
@@ -64,7 +64,7 @@ impl SqliteStore {
         }
         let lock = open::lock(dir)?;
         let create = mode == OpenMode::CreateIfMissing;
-        let options = WriterOptions::new(&path, Synchronous::Full);
+        let options = WriterOptions::of_store(&path);
         let mut connection =
             open::connect_and_migrate(&options, create, &open::STORE_MIGRATIONS).await?;
         let meta = meta::establish(&mut connection, topology).await?;

@@ -122,13 +122,10 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::sqlite::{
-        open::{ACTIVITY_MIGRATIONS, connect_and_migrate},
-        options::Synchronous,
-    };
+    use crate::sqlite::open::{ACTIVITY_MIGRATIONS, connect_and_migrate};
 
     async fn writer(dir: &Path) -> Writer {
-        let options = WriterOptions::new(&dir.join("activity.db"), Synchronous::Normal);
+        let options = WriterOptions::of_activity(&dir.join("activity.db"));
         let migrated = connect_and_migrate(&options, true, &ACTIVITY_MIGRATIONS).await;
         Writer::open(options, migrated.unwrap()).await.unwrap()
     }

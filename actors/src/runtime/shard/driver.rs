@@ -1,6 +1,6 @@
 //! Has done what a shard wants, with actors, tasks and timers.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{cell::OnceCell, collections::HashMap, sync::Arc, time::Duration};
 
 use actix::{Actor, ActorFutureExt, Addr, AsyncContext, Context, fut::wrap_future};
 use domain::{ShardRef, Timestamp};
@@ -33,15 +33,23 @@ pub(super) struct Driver<'a, H: Host> {
     pub(super) heartbeat: &'a Arc<Heartbeat>,
     pub(super) parts_done: &'a mpsc::UnboundedSender<PartDone<HostRules<H>>>,
     pub(super) ctx: &'a mut Context<ShardActor<H>>,
+    pub(super) moment: Moment,
+}
+
+/// When a call is: the clocks are read once, at first use, and stand still for the rest of it.
+#[derive(Default)]
+pub(super) struct Moment {
+    now: OnceCell<Timestamp>,
+    uptime: OnceCell<Duration>,
 }
 
 impl<H: Host> Effects<HostRules<H>> for Driver<'_, H> {
     fn now(&self) -> Timestamp {
-        self.env.clock.now()
+        *self.moment.now.get_or_init(|| self.env.clock.now())
     }
 
     fn uptime(&self) -> Duration {
-        self.env.clock.uptime()
+        *(self.moment.uptime).get_or_init(|| self.env.clock.uptime())
     }
 
     fn ask(&mut self, life: u64, question: Question<HostRules<H>>) {

@@ -41,7 +41,7 @@ use super::{
     writer::WriterHandle,
 };
 use crate::trace::STAGE;
-use driver::Driver;
+use driver::{Driver, Moment};
 
 /// The actor of one shard.
 pub struct ShardActor<H: Host> {
@@ -147,6 +147,7 @@ impl<H: Host> ShardActor<H> {
             heartbeat: &self.heartbeat,
             parts_done: &self.parts_done,
             ctx,
+            moment: Moment::default(),
         };
         call(&mut self.machine, &mut driver);
     }

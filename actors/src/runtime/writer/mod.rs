@@ -3,7 +3,7 @@
 //! It commits what its shards have gathered, in groups: whatever has gathered while a transaction was under way goes into
 //! the next one, and when idle it commits at once. Records run ahead to those of its shards that must act on them, so that
 //! what these decide is gathered too (see `desk`). After a commit, and only then, it carries out the completions,
-//! publishes the records and tells the shards. When a commit fails or its outcome is unknown it ends its generation:
+//! publishes the records and tells the shards, while the next transaction is already being written. When a commit fails or its outcome is unknown it ends its generation:
 //! everything not committed is refused, every shard is closed, claimed again as soon as the store allows, and opened.
 //! A shard that another owner has claimed meanwhile is given up.
 
@@ -13,11 +13,13 @@ mod desk;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    pin::pin,
     sync::{Arc, atomic::Ordering},
+    task::Poll,
     time::Instant,
 };
 
-use domain::ShardRef;
+use domain::{Event, ShardRef};
 use engine::{ShardCommit, Ticket};
 use storage::{Journal, StorageError};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -26,7 +28,7 @@ use tracing::Instrument;
 use super::{
     Env,
     faults::failpoint,
-    messages::{Companion, Payload, WriterSignal},
+    messages::{Companion, Completion, Payload, WriterSignal},
     stats::RestartCause,
 };
 use crate::{
@@ -72,6 +74,16 @@ pub struct Ownership {
     pub orders: mpsc::Receiver<Order>,
     /// Told of every shard that another owner has taken, with the last epoch in which it was served here.
     pub lost: mpsc::UnboundedSender<(ShardRef, u64)>,
+}
+
+/// What is to be told of a transaction that is committed.
+struct Untold {
+    completions: Vec<Completion>,
+    commits: Vec<ShardCommit<ShardRef, storage::NewRecord>>,
+    /// What the records of each commit say.
+    events: Vec<Vec<Arc<Event>>>,
+    /// The newest turn of each shard.
+    newest: BTreeMap<ShardRef, Ticket>,
 }
 
 /// The writer of one store, or of one domain.
@@ -168,10 +180,14 @@ impl JournalWriter {
         let _ = done.send(());
     }
 
+    /// Commits what has gathered, transaction after transaction, until nothing is left. While one is written, whom the
+    /// one before concerns are told of it.
     async fn commit_gathered(&mut self) {
+        let mut untold = None;
         loop {
-            self.close_replaced();
-            if self.is_claim_due {
+            if self.is_closing() {
+                self.tell(untold.take());
+                self.close_replaced();
                 self.claim_again().await;
                 continue;
             }
@@ -180,7 +196,11 @@ impl JournalWriter {
                 (engine.begin(BATCH_ENTRIES_MAX), engine.gathered())
             };
             let Some(batch) = batch else {
-                return;
+                if untold.is_none() {
+                    return;
+                }
+                self.tell(untold.take());
+                continue;
             };
             let gathered = &self.env.stats.gathered;
             gathered.fetch_add(left, Ordering::Relaxed);
@@ -188,11 +208,16 @@ impl JournalWriter {
             self.gathered = left;
             let span =
                 tracing::debug_span!(target: STAGE, "commit", entries = batch.companions.len());
-            self.commit(batch).instrument(span).await;
+            untold = self.commit(batch, untold.take()).instrument(span).await;
         }
     }
 
-    async fn commit(&mut self, batch: engine::Batch<ShardRef, Payload, Companion>) {
+    /// Commits a batch, and tells of the one before while this one is written. Returns what is to be told of it.
+    async fn commit(
+        &mut self,
+        batch: engine::Batch<ShardRef, Payload, Companion>,
+        mut before: Option<Untold>,
+    ) -> Option<Untold> {
         let newest = newest_tickets(&batch);
         let entries = batch.companions.len();
         let unwritten = self.unwritten(&newest, &batch.commits);
@@ -213,12 +238,22 @@ impl JournalWriter {
             failpoint!(self.env.faults, BeforeWatermark);
         }
         if let Some(longer) = self.env.faults.on_commit() {
+            self.tell(before.take());
             tokio::time::sleep(longer).await;
         }
         let to_store = Arc::new(to_store);
-        let writing = write(&*self.env.journal, &to_store, &unwritten);
-        let span = tracing::debug_span!(target: STAGE, "store");
-        let written = writing.instrument(span).await;
+        let written = {
+            let writing = write(&*self.env.journal, &to_store, &unwritten);
+            let span = tracing::debug_span!(target: STAGE, "store");
+            let mut writing = pin!(writing.instrument(span));
+            // Begun by being polled once, it goes on while others are told.
+            let written = futures::poll!(&mut writing);
+            self.tell(before);
+            match written {
+                Poll::Ready(written) => written,
+                Poll::Pending => writing.await,
+            }
+        };
         match written {
             Ok(()) => {
                 #[cfg(feature = "fault-injection")]
@@ -229,40 +264,61 @@ impl JournalWriter {
                 self.meters.commit.took(begun.elapsed());
                 self.meters.batch.counted(entries);
                 self.desk.lock().engine.committed();
-                self.env.stats.committed(
-                    to_store
-                        .commits
-                        .iter()
-                        .map(|commit| commit.records.len())
-                        .sum(),
-                );
-                for completion in completions {
-                    completion(Ok(()));
-                }
-                let publishing = tracing::debug_span!(target: STAGE, "publish").entered();
                 // The store has let go of it, so nothing is copied.
                 let commits = Arc::unwrap_or_clone(to_store).commits;
-                for (commit, events) in commits.into_iter().zip(events) {
-                    if !commit.records.is_empty() {
-                        self.feed
-                            .publish(commit.shard, committed(commit.records, events));
-                    }
-                }
-                drop(publishing);
-                for (shard, ticket) in newest {
-                    let generation = self.desk.lock().engine.opened_in(shard);
-                    if let Some(generation) = generation {
-                        self.signal(shard, WriterSignal::Committed { generation, ticket });
-                    }
-                }
+                self.env
+                    .stats
+                    .committed(commits.iter().map(|commit| commit.records.len()).sum());
+                Some(Untold {
+                    completions,
+                    commits,
+                    events,
+                    newest,
+                })
             }
             Err(error) => {
                 for completion in completions {
                     completion(Err(Unavailable::CommitFailed));
                 }
                 self.end_generation(error).await;
+                None
             }
         }
+    }
+
+    /// Tells of a transaction whom it concerns: who waits for it, the feed, the shards.
+    fn tell(&self, untold: Option<Untold>) {
+        let Some(untold) = untold else {
+            return;
+        };
+        let Untold {
+            completions,
+            commits,
+            events,
+            newest,
+        } = untold;
+        for completion in completions {
+            completion(Ok(()));
+        }
+        let publishing = tracing::debug_span!(target: STAGE, "publish").entered();
+        for (commit, events) in commits.into_iter().zip(events) {
+            if !commit.records.is_empty() {
+                self.feed
+                    .publish(commit.shard, committed(commit.records, events));
+            }
+        }
+        drop(publishing);
+        for (shard, ticket) in newest {
+            let generation = self.desk.lock().engine.opened_in(shard);
+            if let Some(generation) = generation {
+                self.signal(shard, WriterSignal::Committed { generation, ticket });
+            }
+        }
+    }
+
+    /// Whether shards are to be closed, or claimed again, before anything else is committed.
+    fn is_closing(&self) -> bool {
+        self.is_claim_due || !self.desk.lock().engine.drained().is_empty()
     }
 
     /// The shards that have turns in a batch, but write nothing, with their epochs.
