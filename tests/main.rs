@@ -14,6 +14,7 @@
     reason = "a test says what it expected by failing there"
 )]
 
+mod admission;
 mod archive;
 mod audit_damage;
 mod bad_input;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actors::transport::{
     Feed,
-    kafka::{codec::Envelope, topics},
+    kafka::{Pace, codec::Envelope, topics},
 };
 use domain::{Domain, Timestamp};
 use rdkafka::{
@@ -70,7 +70,11 @@ async fn a_message_that_is_no_record_goes_to_the_dead_letters_and_holds_up_nothi
     noted.until(orders(1), products(0), 2).await;
     assert_eq!(consumer.stats().dead_letters, 2);
 
-    let letters: BaseConsumer = shop.config.for_consumer("letters").create().unwrap();
+    let letters: BaseConsumer = shop
+        .config
+        .for_consumer("letters", Pace::AtOnce)
+        .create()
+        .unwrap();
     let topic = topics::dead_letters(&shop.config.topic_prefix);
     letters.subscribe(&[&topic]).unwrap();
     let reading = actix_rt::task::spawn_blocking(move || {

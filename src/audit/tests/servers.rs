@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use actors::transport::kafka::{KafkaConfig, codec::Envelope, topics};
+use actors::transport::kafka::{KafkaConfig, Pace, codec::Envelope, topics};
 use domain::Domain;
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, postgres::PgConnectOptions};
@@ -186,7 +186,7 @@ impl Servers {
     /// Publishes all that is in the journals, as nodes do.
     pub(crate) async fn publish(&self) {
         let kafka = self.kafka();
-        let producer: FutureProducer = kafka.for_producer().create().unwrap();
+        let producer: FutureProducer = kafka.for_producer(Pace::AtOnce).create().unwrap();
         let store = self.postgres().await;
         let incarnations = store.incarnations();
         for shard in TOPOLOGY.journals() {

@@ -56,6 +56,34 @@ const CONSUMER: &[(&str, &str)] = &[
     ("fetch.queue.backoff.ms", "20"),
 ];
 
+/// How soon messages are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// At once: orders wait for them.
+    AtOnce,
+    /// Within a tenth of a second or two: what they tell has happened, and many together cost brokers and clients a
+    /// fraction of what they cost one by one.
+    Gathered,
+}
+
+impl Pace {
+    /// For producers, beyond [`PRODUCER`].
+    const fn producer(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::AtOnce => &[],
+            Self::Gathered => &[("linger.ms", "50")],
+        }
+    }
+
+    /// For consumers, beyond [`CONSUMER`].
+    const fn consumer(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::AtOnce => &[],
+            Self::Gathered => &[("fetch.min.bytes", "131072"), ("fetch.wait.max.ms", "100")],
+        }
+    }
+}
+
 /// How to reach Kafka.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KafkaConfig {
@@ -78,8 +106,8 @@ pub struct KafkaConfig {
 impl KafkaConfig {
     /// What a producer is made with.
     #[must_use]
-    pub fn for_producer(&self) -> ClientConfig {
-        let mut client = self.client(PRODUCER, &self.producer);
+    pub fn for_producer(&self, pace: Pace) -> ClientConfig {
+        let mut client = self.client([PRODUCER, pace.producer()], &self.producer);
         if client.get("queue.buffering.max.messages").is_none() {
             client.set(
                 "queue.buffering.max.messages",
@@ -91,8 +119,8 @@ impl KafkaConfig {
 
     /// What a consumer of this group is made with.
     #[must_use]
-    pub fn for_consumer(&self, group: &str) -> ClientConfig {
-        let mut client = self.client(CONSUMER, &self.consumer);
+    pub fn for_consumer(&self, group: &str, pace: Pace) -> ClientConfig {
+        let mut client = self.client([CONSUMER, pace.consumer()], &self.consumer);
         client.set("group.id", group);
         client
     }
@@ -100,12 +128,12 @@ impl KafkaConfig {
     /// What a client that asks about topics is made with.
     #[must_use]
     pub fn for_admin(&self) -> ClientConfig {
-        self.client(&[], &BTreeMap::new())
+        self.client([&[], &[]], &BTreeMap::new())
     }
 
     fn client(
         &self,
-        built_in: &[(&str, &str)],
+        built_in: [&[(&str, &str)]; 2],
         overriding: &BTreeMap<String, String>,
     ) -> ClientConfig {
         let mut client = ClientConfig::new();
@@ -114,7 +142,7 @@ impl KafkaConfig {
         if !self.client_id.is_empty() {
             client.set("client.id", &self.client_id);
         }
-        for (name, value) in COMMON.iter().chain(built_in) {
+        for (name, value) in COMMON.iter().chain(built_in[0]).chain(built_in[1]) {
             client.set(*name, *value);
         }
         for (name, value) in self.properties.iter().chain(overriding) {
@@ -145,11 +173,12 @@ mod tests {
             producer: properties(&[("linger.ms", "9")]),
             ..KafkaConfig::default()
         };
-        let producer = config.for_producer();
+        let producer = config.for_producer(Pace::Gathered);
         assert_eq!(producer.get("linger.ms").unwrap(), "9");
         assert_eq!(producer.get("acks").unwrap(), "all");
         assert_eq!(producer.get("client.id").unwrap(), "node-1");
-        let consumer = config.for_consumer("group");
+        let consumer = config.for_consumer("group", Pace::Gathered);
+        assert_eq!(consumer.get("fetch.wait.max.ms").unwrap(), "100");
         assert_eq!(consumer.get("session.timeout.ms").unwrap(), "9000");
         assert_eq!(consumer.get("group.id").unwrap(), "group");
     }
@@ -160,8 +189,13 @@ mod tests {
             brokers: "one:9092".to_owned(),
             ..KafkaConfig::default()
         };
-        for client in [config.for_producer(), config.for_consumer("group")] {
-            client.create_native_config().unwrap();
+        for pace in [Pace::AtOnce, Pace::Gathered] {
+            for client in [
+                config.for_producer(pace),
+                config.for_consumer("group", pace),
+            ] {
+                client.create_native_config().unwrap();
+            }
         }
     }
 }

@@ -16,7 +16,13 @@ use rdkafka::{
     producer::{BaseRecord, ProducerContext, ThreadedProducer},
 };
 
-use super::{clients, codec::Malformed, config::KafkaConfig, membership::Partition, topics};
+use super::{
+    clients,
+    codec::Malformed,
+    config::{KafkaConfig, Pace},
+    membership::Partition,
+    topics,
+};
 
 /// Messages that may wait.
 const WAITING_MAX: usize = 1_000;
@@ -155,7 +161,7 @@ impl DeadLetters {
         if self.producer.is_none() {
             match self
                 .config
-                .for_producer()
+                .for_producer(Pace::AtOnce)
                 .create_with_context(self.outcomes.clone())
             {
                 Ok(producer) => {

@@ -29,7 +29,7 @@ mod polling;
 mod producer;
 mod pulse;
 
-pub use config::KafkaConfig;
+pub use config::{KafkaConfig, Pace};
 pub use consumer::{ConsumerSetup, KafkaConsumer};
 pub use publisher::{KafkaFeed, PublisherSetup};
 pub use reader::{last_records, read_after};

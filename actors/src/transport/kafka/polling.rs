@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use domain::Domain;
 use rdkafka::{
     Message, Offset, TopicPartitionList,
     consumer::{BaseConsumer, CommitMode, Consumer},
@@ -16,7 +17,7 @@ use rdkafka::{
 };
 
 use super::{
-    config::KafkaConfig,
+    config::{KafkaConfig, Pace},
     dead_letters::DeadLetters,
     dispatch::{Dispatcher, Meaning, Parcel, pack},
     held::Partitions,
@@ -54,6 +55,14 @@ pub(super) struct Polling {
     is_choked: bool,
 }
 
+/// How soon a domain wants what it reads.
+const fn pace(domain: Domain) -> Pace {
+    match domain {
+        Domain::Orders | Domain::Products | Domain::Auth | Domain::Payments => Pace::AtOnce,
+        Domain::Notifications | Domain::Logs => Pace::Gathered,
+    }
+}
+
 impl Polling {
     /// A consumer that has subscribed.
     pub(super) fn new(
@@ -64,7 +73,7 @@ impl Polling {
     ) -> Result<Self, KafkaError> {
         let prefix = config.topic_prefix.clone();
         let group = topics::group(&prefix, dispatcher.domain);
-        let mut client = config.for_consumer(&group);
+        let mut client = config.for_consumer(&group, pace(dispatcher.domain));
         client.set("statistics.interval.ms", "1000");
         let consumer: BaseConsumer<Membership> = client.create_with_context(membership)?;
         let topics = topics::subscription(&prefix, dispatcher.domain);

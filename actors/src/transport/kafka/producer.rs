@@ -15,7 +15,7 @@ use super::{
     backlog::{Backlog, Outgoing},
     clients,
     codec::Envelope,
-    config::KafkaConfig,
+    config::{KafkaConfig, Pace},
 };
 
 /// The families of topics, each with a producer and cursors of its own: one that fails does not hold up the other.
@@ -29,6 +29,13 @@ pub(super) enum Family {
 
 impl Family {
     pub(super) const ALL: [Self; 2] = [Self::Public, Self::Inbox];
+
+    const fn pace(self) -> Pace {
+        match self {
+            Self::Public => Pace::Gathered,
+            Self::Inbox => Pace::AtOnce,
+        }
+    }
 }
 
 /// Whose message was acknowledged, or failed.
@@ -117,11 +124,14 @@ impl Producer {
     /// A new instance. Starts threads, and does not wait for the network.
     pub(super) fn new(
         config: &KafkaConfig,
+        family: Family,
         outcomes: Arc<Outcomes>,
         backlog: Arc<Backlog>,
     ) -> Result<Self, KafkaError> {
         let context = Context { outcomes, backlog };
-        let client = config.for_producer().create_with_context(context)?;
+        let client = config
+            .for_producer(family.pace())
+            .create_with_context(context)?;
         Ok(Self {
             client: Some(client),
         })

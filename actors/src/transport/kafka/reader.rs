@@ -20,7 +20,7 @@ use rdkafka::{
 use super::{
     clients::Quiet,
     codec::{self, Address, Content, Malformed},
-    config::{KafkaConfig, REQUEST_TIMEOUT},
+    config::{KafkaConfig, Pace, REQUEST_TIMEOUT},
     topics,
 };
 
@@ -99,7 +99,9 @@ async fn blocking<T: Send + 'static>(
 fn consumer(config: &KafkaConfig) -> Result<BaseConsumer<Quiet>, ReadError> {
     // It joins no group and commits nothing; the binding wants a name all the same.
     let group = format!("{}stampede.reader", config.topic_prefix);
-    Ok(config.for_consumer(&group).create_with_context(Quiet)?)
+    Ok(config
+        .for_consumer(&group, Pace::AtOnce)
+        .create_with_context(Quiet)?)
 }
 
 /// The offsets of a partition that are to be read, from the first to before the last.

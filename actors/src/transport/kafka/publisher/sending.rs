@@ -262,7 +262,7 @@ impl Publisher {
             if looks_at_topics && let Err(error) = topics::ensure(&config, &topology).await {
                 tracing::error!(%error, "topics are not as they should be");
             }
-            let producer = Producer::new(&config, outcomes, backlog);
+            let producer = Producer::new(&config, family, outcomes, backlog);
             Done::Made(family, producer)
         }));
     }
