@@ -150,7 +150,7 @@ impl Arguments {
         Plan {
             address,
             tokens: tokens.to_vec(),
-            products: products.to_vec(),
+            products: products.into(),
             connections: self.connections(),
             threads: self.threads,
             pace: self.rate.map_or(Pace::Closed, Pace::Open),

@@ -1,5 +1,6 @@
 //! How soon a crashed actor answers again, while orders arrive for it.
 
+use std::panic;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -16,13 +17,18 @@ pub(crate) const CRASHES: usize = 5;
 /// How long the shop may take to stop.
 const STOP_TIME_MAX: Duration = Duration::from_secs(30);
 
-/// Opens a shop, has actors of it panic, and stops it. What they print is expected.
+/// Opens a shop, has actors of it panic, and stops it. What is printed of the panics is expected.
 pub(crate) fn measure(directory: &Path, round: &mut Round) -> anyhow::Result<()> {
     interrupt::check()?;
     let home = tempfile::tempdir_in(directory)?;
     let path = home.path().to_owned();
+    // A line is enough for each panic.
+    let usual = panic::take_hook();
+    panic::set_hook(Box::new(|panicked| eprintln!("  {panicked}")));
     // A thread of its own, so that nothing of the actors' system stays with the main one.
-    let Ok([product, order]) = thread::spawn(move || worst(&path)).join() else {
+    let worst = thread::spawn(move || worst(&path)).join();
+    panic::set_hook(usual);
+    let Ok([product, order]) = worst else {
         bail!("an actor that had crashed did not come back")
     };
     round.say(figures::PRODUCT_CRASHED, product.as_secs_f64() * 1e3);

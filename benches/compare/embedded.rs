@@ -29,7 +29,7 @@ pub(crate) fn closed_loop(target: &Target, products: &[u64], measured: Duration)
     Plan {
         address: target.address,
         tokens: target.tokens.clone(),
-        products: products.to_vec(),
+        products: products.into(),
         connections: CONNECTIONS,
         threads: 1,
         pace: Pace::Closed,

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -50,7 +51,7 @@ pub(crate) struct Plan {
     /// Access tokens, shared out among the connections.
     pub(crate) tokens: Vec<String>,
     /// What every order chooses one of.
-    pub(crate) products: Vec<u64>,
+    pub(crate) products: Arc<[u64]>,
     pub(crate) connections: usize,
     pub(crate) threads: usize,
     pub(crate) pace: Pace,
@@ -158,7 +159,7 @@ fn run_part(plan: &Plan, part: usize, window: Window) -> anyhow::Result<Tally> {
                 address: plan.address,
                 token: plan.tokens[number % plan.tokens.len()].clone(),
                 awaited: plan.awaited,
-                products: plan.products.clone(),
+                products: Arc::clone(&plan.products),
                 random: SmallRng::seed_from_u64(u64::try_from(number).unwrap_or(0)),
                 turns: match plan.pace {
                     Pace::Closed => None,
@@ -216,7 +217,7 @@ struct Buyer {
     address: SocketAddr,
     token: String,
     awaited: Awaited,
-    products: Vec<u64>,
+    products: Arc<[u64]>,
     random: SmallRng,
     /// When to send orders, in an open loop.
     turns: Option<UnboundedReceiver<Instant>>,

@@ -189,6 +189,10 @@ impl World {
         match result {
             Ok(()) => {
                 writer.engine.committed();
+                // The next transaction is begun before anybody is told of this one, unless shards are to be closed.
+                if !writer.is_claim_due && writer.engine.drained().is_empty() {
+                    self.begin_commit(desk);
+                }
                 for completion in under_way.completions {
                     completion(Ok(()));
                 }
