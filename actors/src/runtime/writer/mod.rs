@@ -3,9 +3,9 @@
 //! It commits what its shards have gathered, in groups: whatever has gathered while a transaction was under way goes into
 //! the next one, and when idle it commits at once. Records run ahead to those of its shards that must act on them, so that
 //! what these decide is gathered too (see `desk`). After a commit, and only then, it carries out the completions,
-//! publishes the records and tells the shards, while the next transaction is already being written. When a commit fails or its outcome is unknown it ends its generation:
-//! everything not committed is refused, every shard is closed, claimed again as soon as the store allows, and opened.
-//! A shard that another owner has claimed meanwhile is given up.
+//! publishes the records and tells the shards, while the next transaction is already being written. When a commit fails
+//! or its outcome is unknown it ends its generation: everything not committed is refused, every shard is closed, claimed
+//! again as soon as the store allows, and opened. A shard that another owner has claimed meanwhile is given up.
 
 mod batch;
 mod claims;
