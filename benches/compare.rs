@@ -157,6 +157,10 @@ fn main() -> anyhow::Result<()> {
     if arguments.resident_orders {
         return resident::print(&arguments.directory);
     }
+    ensure!(
+        arguments.only != Some(Part::History) || arguments.stores.are_given(),
+        "a history takes stores: scripts/compare fills them"
+    );
     interrupt::listen()?;
     std::fs::create_dir_all(&arguments.directory)
         .with_context(|| format!("cannot make {}", arguments.directory.display()))?;
@@ -213,7 +217,7 @@ fn measure(
         resident::measure(directory, round)?;
         crashed::measure(directory, round)?;
     }
-    if arguments.has(Part::History) {
+    if arguments.stores.are_given() {
         history::measure(&arguments.stores, directory, measured, round)?;
     }
     if let Some(servers) = servers {

@@ -1,9 +1,11 @@
 //! What a long history and a large catalogue cost: `stampede up` on two stores that were filled beforehand.
 //!
 //! It confirms orders first for a thousand products that the store has just been given, which leaves only the history to
-//! differ, then for all that its catalogue had.
+//! differ, then for all that its catalogue had. The small store is copied for each round, so that its history stays short;
+//! to the large one the orders of earlier rounds are added, which are few beside those that it had.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -35,6 +37,13 @@ pub(crate) struct Stores {
     /// How many products it was filled with.
     #[arg(long, default_value_t = 1_000_000)]
     large_products: u64,
+}
+
+impl Stores {
+    /// Whether there are any.
+    pub(crate) fn are_given(&self) -> bool {
+        self.small.is_some() && self.large.is_some()
+    }
 }
 
 /// Whose history it is.
@@ -78,7 +87,7 @@ impl Size {
 /// Measures both, one after the other, if there are any.
 pub(crate) fn measure(
     stores: &Stores,
-    directory: &std::path::Path,
+    directory: &Path,
     measured: Duration,
     round: &mut Round,
 ) -> anyhow::Result<()> {
@@ -92,6 +101,10 @@ pub(crate) fn measure(
         };
         interrupt::check()?;
         let home = tempfile::tempdir_in(directory)?;
+        let data = match size {
+            Size::Small => &copy(data, home.path())?,
+            Size::Large => data,
+        };
         let target = Target::start_on(data, home, CROWD)
             .with_context(|| format!("the store in {}", data.display()))?;
         let process = target.process_id().context("it was started here")?;
@@ -116,4 +129,16 @@ pub(crate) fn measure(
         round.say(size.memory(), mib()?);
     }
     Ok(())
+}
+
+/// Copies the files of a store that nobody uses; returns where they are.
+fn copy(store: &Path, home: &Path) -> anyhow::Result<PathBuf> {
+    let data = home.join("data");
+    fs::create_dir(&data)?;
+    let files = fs::read_dir(store).with_context(|| format!("no store in {}", store.display()))?;
+    for file in files {
+        let file = file?;
+        fs::copy(file.path(), data.join(file.file_name()))?;
+    }
+    Ok(data)
 }
